@@ -1,0 +1,1 @@
+"""The Lambda rooms: one package a service. No room imports another."""

@@ -1,0 +1,79 @@
+"""Messages of data_bridge: ticks in batches, bars. Prices are int points (price x 10^digits)."""
+
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from pydantic import Field, model_validator
+
+from contracts.envelope import Contract, Event, UtcDatetime
+
+Timeframe = Literal["M1", "M5", "M15", "M30", "H1", "H4", "D1"]
+TickRejection = Literal[
+    "crossed",
+    "zero",
+    "not_a_number",
+    "stale",
+    "duplicate",
+    "out_of_order",
+    "unknown_symbol",
+    "price_jump",
+]
+MAX_TICKS_A_BATCH = 2_000
+MAX_HISTORY_BARS = 256
+
+
+class TickBatch(Event):
+    """Ticks of one symbol in the order they came, straight to the market-data queue.
+
+    ``sequence`` counts a stream's batches without gaps; ``first_index`` is the stream's running
+    number of the first accepted tick, so (stream, symbol, index) names a tick for ever.
+    ``read = len(bid) + sum(rejected.values())``.
+    """
+
+    service: ClassVar[str] = "data_bridge"
+    stream: str = Field(max_length=80)
+    sequence: int = Field(ge=0)
+    symbol: str = Field(max_length=29)
+    digits: int = Field(ge=0, le=8)
+    first_index: int = Field(ge=0)
+    ts_ns: tuple[int, ...] = Field(max_length=MAX_TICKS_A_BATCH)
+    bid: tuple[int, ...] = Field(max_length=MAX_TICKS_A_BATCH)
+    ask: tuple[int, ...] = Field(max_length=MAX_TICKS_A_BATCH)
+    read: int = Field(ge=0)
+    rejected: dict[TickRejection, int]
+
+    @model_validator(mode="after")
+    def _columns_agree(self) -> "TickBatch":
+        if not len(self.ts_ns) == len(self.bid) == len(self.ask):
+            raise ValueError("ts_ns, bid and ask must have the same length")
+        if self.read != len(self.bid) + sum(self.rejected.values()):
+            raise ValueError("read must equal accepted plus rejected")
+        return self
+
+
+class Bar(Contract):
+    """Open, high, low, close of bids in points; the mean spread; how many ticks."""
+
+    open_ns: int
+    open: int
+    high: int
+    low: int
+    close: int
+    spread: int = Field(ge=0)
+    ticks: int = Field(ge=1)
+
+
+class BarClosed(Event):
+    """A bar is complete. ``history`` holds the bars before it, oldest first, so that a decision
+    needs nothing but this message and can be replayed from it."""
+
+    service: ClassVar[str] = "data_bridge"
+    stream: str = Field(max_length=80)
+    bar_id: UUID
+    symbol: str = Field(max_length=29)
+    digits: int = Field(ge=0, le=8)
+    timeframe: Timeframe
+    bar: Bar
+    closed_at: UtcDatetime
+    """Market time: the end of the bar."""
+    history: tuple[Bar, ...] = Field(max_length=MAX_HISTORY_BARS)

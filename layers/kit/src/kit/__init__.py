@@ -1,0 +1,1 @@
+"""Technical pieces that the rooms share: doors, transactions, stores, errors, clocks."""

@@ -1,0 +1,79 @@
+"""ClickHouse: append-only facts, inserted by the batch and read by tenant.
+
+Tables are ReplacingMergeTree on natural keys, so that inserting a row again changes nothing.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from kit.errors import Unavailable
+from kit.settings import read_secret
+
+
+class Analytics:
+    """A ClickHouse client that will not read without a tenant."""
+
+    def __init__(self, secret: dict[str, Any]) -> None:
+        import clickhouse_connect
+
+        try:
+            self._client = clickhouse_connect.get_client(
+                host=secret["host"],
+                port=secret["port"],
+                username=secret["username"],
+                password=secret["password"],
+                database=secret["database"],
+                secure=secret.get("secure", True),
+                connect_timeout=3,
+                send_receive_timeout=10,
+                autogenerate_session_id=False,
+                compress=False,
+            )
+        except clickhouse_connect.driver.exceptions.Error as error:
+            raise Unavailable("ClickHouse does not answer") from error
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Insert rows in one block. Raises Unavailable; the message then stays on its queue."""
+        self._insert(table, columns, rows, column_oriented=False)
+
+    def insert_columns(
+        self, table: str, columns: Sequence[str], data: Sequence[Sequence[Any]]
+    ) -> None:
+        """Insert a block given column by column (fast for ticks)."""
+        self._insert(table, columns, data, column_oriented=True)
+
+    def _insert(
+        self, table: str, columns: Sequence[str], data: Sequence[Any], *, column_oriented: bool
+    ) -> None:
+        import clickhouse_connect
+
+        try:
+            self._client.insert(
+                table, data, column_names=list(columns), column_oriented=column_oriented
+            )
+        except clickhouse_connect.driver.exceptions.Error as error:
+            raise Unavailable(f"ClickHouse did not take rows for {table}") from error
+
+    def query(
+        self, tenant_id: UUID, sql: str, params: dict[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
+        """Run a query bound to a tenant; the SQL must use ``{tenant_id:UUID}``."""
+        if "{tenant_id:UUID}" not in sql:
+            raise ValueError("a query must be bound to {tenant_id:UUID}")
+        import clickhouse_connect
+
+        try:
+            result = self._client.query(
+                sql, parameters={**(params or {}), "tenant_id": str(tenant_id)}
+            )
+        except clickhouse_connect.driver.exceptions.Error as error:
+            raise Unavailable("ClickHouse did not answer a query") from error
+        return [dict(row) for row in result.named_results()]
+
+
+@lru_cache(maxsize=2)
+def open_analytics() -> Analytics:
+    """The process's client, as its secret says."""
+    return Analytics(read_secret("clickhouse"))
