@@ -1,4 +1,4 @@
-"""Real servers for the tests, one set a session: PostgreSQL with every migration, Redis, ClickHouse."""
+"""Real servers for the tests, one set a session: PostgreSQL, Redis, ClickHouse, migrated."""
 
 import json
 import os

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from kit.errors import Unavailable
+from kit.observability import warn
 from kit.settings import read_secret
 
 
@@ -54,6 +55,7 @@ class Analytics:
                 table, data, column_names=list(columns), column_oriented=column_oriented
             )
         except clickhouse_connect.driver.exceptions.Error as error:
+            warn("ClickHouse did not take rows", table=table, error=str(error)[:1_000])
             raise Unavailable(f"ClickHouse did not take rows for {table}") from error
 
     def query(
@@ -69,6 +71,7 @@ class Analytics:
                 sql, parameters={**(params or {}), "tenant_id": str(tenant_id)}
             )
         except clickhouse_connect.driver.exceptions.Error as error:
+            warn("ClickHouse did not answer a query", error=str(error)[:1_000])
             raise Unavailable("ClickHouse did not answer a query") from error
         return [dict(row) for row in result.named_results()]
 

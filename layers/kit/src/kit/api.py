@@ -131,7 +131,12 @@ def make_handler(app: FastAPI) -> Callable[[dict[str, Any], Any], dict[str, Any]
     from mangum import Mangum
     from mangum.handlers import APIGateway
 
-    adapter = Mangum(app, lifespan="off", custom_handlers=[APIGateway])
+    adapter = Mangum(
+        app,
+        lifespan="off",
+        custom_handlers=[APIGateway],
+        text_mime_types=["text/", "application/json", PROBLEM],
+    )
 
     def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
         answer: dict[str, Any] = adapter(event, context)

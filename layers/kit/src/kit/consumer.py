@@ -8,7 +8,7 @@ queue: nothing is ever dropped.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -29,6 +29,7 @@ from kit.observability import get_logger, log, warn
 TransactionHandler = Callable[[Envelope, Transaction], None]
 DatabaseHandler = Callable[[Envelope, Database], None]
 BatchHandler = Callable[[list[Envelope]], None]
+Handlers = Mapping[type[Message], TransactionHandler | DatabaseHandler]
 LambdaHandler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
@@ -79,7 +80,7 @@ def _read_command(record: Mapping[str, Any], body: Mapping[str, Any]) -> Envelop
 
 
 def make_consumer(
-    handlers: Mapping[type[Message], TransactionHandler | DatabaseHandler],
+    handlers: Handlers,
     open_room: Callable[[], Database],
 ) -> LambdaHandler:
     """Build a Lambda handler from a table of messages and use cases."""
@@ -96,7 +97,7 @@ def make_consumer(
 
 def _handle_record(
     record: Mapping[str, Any],
-    handlers: Mapping[type[Message], TransactionHandler | DatabaseHandler],
+    handlers: Handlers,
     open_room: Callable[[], Database],
 ) -> bool:
     """Run one message; False when it must come back."""
@@ -157,10 +158,13 @@ def _return_at_once(record: Mapping[str, Any]) -> None:
         warn("visibility not changed; the timeout does it", error=str(error), region=region)
 
 
-def make_batch_consumer(handler: BatchHandler) -> LambdaHandler:
+def make_batch_consumer(
+    handler: BatchHandler, contracts: Collection[type[Message]]
+) -> LambdaHandler:
     """Build a Lambda handler that stores a whole batch in one go (ClickHouse).
 
-    Unreadable messages fail alone; a failed store fails all the readable ones.
+    Unreadable messages, and those of no contract given, fail alone; a failed store fails all the
+    others.
     """
 
     def handle(event: dict[str, Any], _context: Any) -> dict[str, Any]:
@@ -168,7 +172,10 @@ def make_batch_consumer(handler: BatchHandler) -> LambdaHandler:
         failed: list[str] = []
         for record in event["Records"]:
             try:
-                good.append((record["messageId"], read_message(record)))
+                envelope = read_message(record)
+                if type(envelope.data) not in contracts:
+                    raise PoisonMessage(f"no handler for {envelope.detail_type} here")
+                good.append((record["messageId"], envelope))
             except PoisonMessage as error:
                 warn("message failed", code=error.code, detail=error.detail)
                 _return_at_once(record)

@@ -1,0 +1,18 @@
+"""Settings of database_service, checked at cold start."""
+
+from functools import lru_cache
+
+from kit.settings import RoomSettings
+
+
+class Settings(RoomSettings):
+    """The optional stores are named by address; without one PostgreSQL does their work."""
+
+    weaviate_url: str | None = None
+    arango_url: str | None = None
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The process's settings."""
+    return Settings()

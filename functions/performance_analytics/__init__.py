@@ -1,0 +1,7 @@
+"""Room card: performance_analytics (port 8002 alone).
+
+Purpose: keeps every event for analysis, and the tenants' trading results.
+Events in: every one on the bus but BarClosed (ticks are stored) and those that carry a secret.
+Events out: none.
+Tables owned: ClickHouse events, trades.
+"""
