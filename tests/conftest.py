@@ -135,3 +135,12 @@ def set_secret(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, dict[str, Any]
 
 
 REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def sandbox_endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Every provider's sandbox in one real process; the values are their addresses."""
+    from tests.support.sandboxes import run_sandboxes
+
+    with run_sandboxes(tmp_path_factory.mktemp("sandboxes")) as endpoints:
+        yield endpoints

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from contracts.data_bridge import Timeframe
-from contracts.envelope import Command, Event
+from contracts.envelope import Command, Contract, Event, UtcDatetime
 
 
 class TrainModel(Command):
@@ -45,3 +45,42 @@ class TrainingFailed(Event):
     training_id: UUID
     symbol: str = Field(max_length=29)
     reason: str = Field(max_length=500)
+
+
+class GoldenVector(Contract):
+    """Features of one row, and the raw probability the artifact must answer with."""
+
+    features: tuple[float, ...]
+    raw_probability: float = Field(ge=0, le=1)
+
+
+class ModelCard(Contract):
+    """What a reader must know to serve an artifact: stored beside it, named by its own hash.
+
+    The served probability is ``1 / (1 + exp(-(calibration_slope * logit(raw) +
+    calibration_intercept)))``; below ``min_edge`` = abs(probability - 0.5) the model abstains.
+    ``figures`` are out of sample, as they are.
+    """
+
+    version: str = Field(max_length=80)
+    symbol: str = Field(max_length=29)
+    timeframe: Timeframe
+    candidate: str = Field(max_length=40)
+    feature_set: str = Field(max_length=40)
+    features: tuple[str, ...]
+    horizon_bars: int = Field(ge=1, le=240)
+    calibration_slope: float
+    calibration_intercept: float
+    min_edge: float = Field(ge=0, le=0.5)
+    figures: dict[str, float]
+    dataset_sha256: str = Field(min_length=64, max_length=64)
+    artifact_sha256: str = Field(min_length=64, max_length=64)
+    trained_from: UtcDatetime
+    trained_to: UtcDatetime
+    rows: int = Field(ge=1)
+    seed: int
+    opset: int
+    libraries: dict[str, str]
+    parity_max: float = Field(ge=0)
+    """Largest difference between the fitted model and its artifact over the rows checked."""
+    golden: tuple[GoldenVector, ...] = Field(min_length=1, max_length=64)

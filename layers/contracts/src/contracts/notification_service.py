@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from contracts.envelope import Event, UtcDatetime
+from contracts.envelope import Command, Event, UtcDatetime
 
 Channel = Literal["telegram", "email"]
 
@@ -18,3 +18,10 @@ class NotificationDelivered(Event):
     channel: Channel
     kind: str = Field(max_length=40)
     delivered_at: UtcDatetime
+
+
+class DeliverPending(Command):
+    """Send what waits for a rate limit or was left half-sent by a crash."""
+
+    service: ClassVar[str] = "notification_service"
+    limit: int = Field(default=200, ge=1, le=1_000)
