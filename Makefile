@@ -1,0 +1,89 @@
+# Everything starts here. `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+PY := .venv/bin/python
+SAM := .tools/sam/bin/sam
+AWS ?= ministack
+export PYTHONPATH := .:layers/contracts/src:layers/kit/src:edge-bridge/src
+export UV_PROJECT_ENVIRONMENT := .venv
+export SAM_CLI_TELEMETRY := 0
+
+STRICT := layers/contracts/src layers/kit/src edge-bridge/src functions iac/local
+
+.PHONY: help setup up down demo serve test test-all check lint types architecture audit sam bench schemas lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: .venv/.ready ## make .venv with everything a working copy needs
+
+.venv/.ready: requirements/uv.txt requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	  || { echo "Python 3.11 to 3.13 is needed: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@test -x $(PY) || $(PYTHON) -m venv .venv
+	@$(PY) -m pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@.venv/bin/uv pip install -q --python $(PY) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.tools/sam/.ready: requirements/sam.txt | setup
+	@test -x .tools/sam/bin/python || $(PYTHON) -m venv .tools/sam
+	@.venv/bin/uv pip install -q --python .tools/sam/bin/python --require-hashes -r requirements/sam.txt
+	@touch $@
+
+.tools/localstack/.ready: requirements/localstack.txt | setup
+	@test -x .tools/localstack/bin/python || $(PYTHON) -m venv .tools/localstack
+	@.venv/bin/uv pip install -q --python .tools/localstack/bin/python --require-hashes -r requirements/localstack.txt
+	@touch $@
+
+up: setup ## start the local stack and keep it running until Ctrl-C (AWS=localstack where Docker is)
+	@$(if $(filter localstack,$(AWS)),$(MAKE) -s .tools/localstack/.ready,true)
+	@exec $(PY) -m iac.local up --aws $(AWS)
+
+down: setup ## stop the running stack
+	@$(PY) -m iac.local down
+
+demo: ## set up, start, deploy, play a trading day, show what happened
+	@began=$$(date +%s%N); $(MAKE) -s setup; ended=$$(date +%s%N); \
+	 SINYAL_SETUP_MS=$$(( (ended - began) / 1000000 )) exec $(PY) -m iac.local demo
+
+serve: setup ## run each room's HTTP door alone on its port, against a running stack
+	@exec $(PY) -m iac.local serve
+
+test: setup ## the tests, but for the slow ones
+	@$(PY) -m pytest -m "not slow"
+
+test-all: setup ## every test
+	@$(PY) -m pytest
+
+check: lint types architecture sam test ## what CI runs
+
+lint: setup
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+
+types: setup
+	@.venv/bin/mypy $(STRICT)
+
+architecture: setup
+	@.venv/bin/lint-imports --no-cache
+
+sam: .tools/sam/.ready
+	@$(SAM) validate --lint --region ap-southeast-3
+
+bench: setup ## speed: order path, decision, ticks, cold starts; writes var/bench.json
+	@$(PY) -m benchmarks
+
+schemas: setup ## regenerate events/schemas from the contracts
+	@$(PY) -m iac.schemas
+
+lock: setup ## compile the requirements again
+	@for file in dev uv sam localstack; do \
+	  .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-header --no-annotate --upgrade requirements/$$file.in -o requirements/$$file.txt; done
+	@$(MAKE) -s -C layers/third_party lock
+
+clean: down ## remove what was made here, but for .venv
+	@rm -rf var .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""LLM sandboxes: one deterministic analyst behind four vendors' wire formats."""

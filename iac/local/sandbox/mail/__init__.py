@@ -1,0 +1,1 @@
+"""Mail sandbox: an SMTP server that keeps what it gets, and a mailbox to read over HTTP."""

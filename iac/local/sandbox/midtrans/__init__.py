@@ -1,0 +1,1 @@
+"""Midtrans sandbox: Core API, Snap, and signed notifications with redelivery."""

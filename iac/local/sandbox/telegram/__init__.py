@@ -1,0 +1,1 @@
+"""Telegram sandbox: the Bot API methods a bot on webhooks needs, with its checks and limits."""
