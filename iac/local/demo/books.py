@@ -97,7 +97,10 @@ def take_counts(stack: Stack, ledger: Ledger) -> dict[str, Any]:
     orders = ledger.tally(
         "SELECT state AS key, count(*) AS n FROM trading_engine.orders GROUP BY 1"
     )
-    by_reason = "SELECT reason AS key, count(*) AS n FROM trading_engine.orders WHERE state = '{}' GROUP BY 1"
+    by_reason = (
+        "SELECT reason AS key, count(*) AS n FROM trading_engine.orders"
+        " WHERE state = '{}' GROUP BY 1"
+    )
     rejected = ledger.tally(by_reason.format("rejected"))
     decisions = ledger.rows(
         "SELECT count(*) AS all, count(signal_id) AS signals FROM ai_orchestration.decisions"

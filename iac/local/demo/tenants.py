@@ -36,7 +36,7 @@ def open_client(stack: Stack) -> ApiClient:
 def sign_up(stack: Stack, plan: str, number: int) -> Tenant:
     """Bring one tenant from nothing to a linked paper account and Telegram chat."""
     client = open_client(stack)
-    tenant = Tenant(plan, f"{plan}@tenant.example", client, secrets.token_urlsafe(16))
+    tenant = Tenant(plan, f"{plan}@example.com", client, secrets.token_urlsafe(16))
     registered = client.expect(
         201,
         "POST",
