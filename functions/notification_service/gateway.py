@@ -1,9 +1,6 @@
 """Outside: Telegram's Bot API (python-telegram-bot), SMTP, and the shared rate limits in Redis."""
 
 import asyncio
-import smtplib
-import ssl
-from email.message import EmailMessage
 from functools import lru_cache
 from typing import Any
 
@@ -77,6 +74,10 @@ def open_telegram() -> TelegramSender:
 
 def send_mail(to: str, subject: str, text: str) -> None:
     """Send a mail. Raises ProviderUnavailable, or MessageRefused for a refused recipient."""
+    import smtplib
+    import ssl
+    from email.message import EmailMessage
+
     secret = read_secret("smtp")
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = secret["sender"], to, subject

@@ -113,7 +113,7 @@ class FeatureTable:
 
 
 def _weigh_emas() -> NDArray[np.float64]:
-    """Whole-number weights (64 x 6) of the EMAs, MACD and its histogram over the window."""
+    """Whole-number weights (64 x 6) of the EMAs, MACD and its histogram, all below the close."""
 
     def ema(span: int) -> NDArray[np.float64]:
         alpha = 2.0 / (span + 1)
@@ -126,7 +126,7 @@ def _weigh_emas() -> NDArray[np.float64]:
     macd = ema(12) - ema(26)
     alpha = 2.0 / (9 + 1)
     signal = np.sum([alpha * (1 - alpha) ** k * lag(macd, k) for k in range(30)], axis=0)
-    columns = [*(ema(span) for span in _EMAS), macd, macd - signal]
+    columns = [*(ema(span) for span in _EMAS), -macd, signal - macd]
     return np.asarray(np.rint(np.stack(columns, axis=1) * _ONE), dtype=np.float64)
 
 

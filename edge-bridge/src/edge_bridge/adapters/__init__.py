@@ -1,0 +1,1 @@
+"""Trading terminals: `mt5` is the real one, `paper` a simulated one, under the same mapping."""

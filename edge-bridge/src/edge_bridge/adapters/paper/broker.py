@@ -1,0 +1,223 @@
+"""The trade server: executes orders, keeps the ledger, and acts on every tick.
+
+A unit of work (a request, or all that one tick caused) changes the ledger row by row and is then
+written to the journal in one piece, together with the last tick of every symbol that moved. After
+a restart, ticks up to those marks are ignored: their effects are in the journal already, and the
+ticks after them had none. So feeding again from any earlier tick gives the same deals.
+"""
+
+from collections.abc import Iterable
+
+from edge_bridge.adapters import constants as c
+from edge_bridge.adapters.clock import BrokerClock
+from edge_bridge.adapters.paper.book import Book
+from edge_bridge.adapters.paper.journal import Journal, JournalUnusable
+from edge_bridge.adapters.paper.ledger import Ledger
+from edge_bridge.adapters.paper.money import divide
+from edge_bridge.adapters.paper.rows import DealRow, OrderRow, PositionRow, Row
+from edge_bridge.adapters.paper.settings import AccountSettings, SymbolSettings
+from edge_bridge.adapters.paper.tape import Tape
+from edge_bridge.adapters.paper.valuation import Valuation
+from edge_bridge.adapters.paper.watch import act_on_tick, arm_book
+from edge_bridge.ports import SymbolUnknown
+
+
+class Broker:
+    """One account at the simulated broker."""
+
+    def __init__(
+        self,
+        account: AccountSettings,
+        symbols: Iterable[SymbolSettings],
+        clock: BrokerClock,
+        tape: Tape,
+        journal: Journal | None,
+    ) -> None:
+        self.account = account
+        self.clock = clock
+        self.books = {each.name: Book(each, tape.of(each.name)) for each in symbols}
+        self.ledger = Ledger()
+        self.value = Valuation(account, self.ledger, self.books)
+        self._journal = journal
+        self._unit: list[Row] = []
+        if journal is not None:
+            self._restore(journal)
+        if not self.ledger.deals:
+            self._deposit()
+
+    def _restore(self, journal: Journal) -> None:
+        for marks, rows in journal.read_past():
+            for symbol, seq, ts_ns, bid, ask in marks:
+                book = self.books.get(symbol)
+                if book is None:
+                    raise JournalUnusable(f"{symbol} is not among the symbols")
+                book.seq = book.journaled_seq = seq
+                book.ts_ns, book.bid, book.ask = ts_ns, bid, ask
+            for row in rows:
+                self.ledger.put(row)
+        self.arm()
+
+    def _deposit(self) -> None:
+        self.put(
+            DealRow(
+                self.ledger.next_deal, 0, 0, "", c.DEAL_TYPE_BALANCE, c.DEAL_ENTRY_IN,
+                c.REASON_CLIENT, 0, 0, self.account.balance, 0, 0, 0, 0,
+                self.clock.to_broker_ms(self.account.opened_ns), "Deposit",
+            )
+        )  # fmt: skip
+        self.commit()
+
+    def feed(self, seq: int, ts_ns: int, bid: int, ask: int, symbol: str) -> None:
+        """Take one tick (prices in points). A seq not above the symbol's last one is ignored."""
+        try:
+            book = self.books[symbol]
+        except KeyError:
+            raise SymbolUnknown(symbol) from None
+        tape = book.tape
+        if seq > tape.seq:
+            tape.record(seq, ts_ns, bid, ask)
+        if seq <= book.seq:
+            return
+        book.seq = seq
+        book.ts_ns = ts_ns
+        book.bid = bid
+        book.ask = ask
+        if (
+            bid <= book.bid_low
+            or bid >= book.bid_high
+            or ask <= book.ask_low
+            or ask >= book.ask_high
+            or ts_ns >= book.due_ns
+        ):
+            act_on_tick(self, book)
+            if self._unit:
+                self.commit()
+            else:
+                self.arm()
+
+    @property
+    def now_ns(self) -> int:
+        """The server's time: that of the newest tick."""
+        return max(book.ts_ns for book in self.books.values())
+
+    @property
+    def now_ms(self) -> int:
+        """The server's time on its own clock."""
+        return self.clock.to_broker_ms(self.now_ns or self.account.opened_ns)
+
+    @property
+    def last_seq(self) -> int:
+        """The newest tick taken, of any symbol; -1 before the first."""
+        return max(book.seq for book in self.books.values())
+
+    def put(self, row: Row) -> None:
+        """Change the ledger as part of the current unit of work."""
+        self.ledger.put(row)
+        self._unit.append(row)
+
+    def commit(self) -> None:
+        """End the unit of work: make it durable, then set the bounds anew."""
+        rows, self._unit = self._unit, []
+        if self._journal is not None:
+            moved = [book for book in self.books.values() if book.seq != book.journaled_seq]
+            self._journal.append(
+                [(book.settings.name, book.seq, book.ts_ns, book.bid, book.ask) for book in moved],
+                rows,
+            )
+            for book in moved:
+                book.journaled_seq = book.seq
+        self.arm()
+
+    def arm(self) -> None:
+        """Work out at which prices and times the next ticks need a look."""
+        slack = self.value.measure_slack()
+        if slack is not None:  # one cent a position for rounding, then shared by the symbols
+            held = self.ledger.positions.values()
+            slack = (slack - len(held)) // len({position.symbol for position in held})
+        for book in self.books.values():
+            arm_book(self, book, slack)
+
+    def open_position(self, order: OrderRow, price: int) -> DealRow:
+        """Execute an order in full as a new position at a price."""
+        book = self.books[order.symbol]
+        now = self.now_ms
+        side = order.type & 1  # types alternate buy, sell
+        deal = DealRow(
+            self.ledger.next_deal, order.ticket, order.ticket, order.symbol, side,
+            c.DEAL_ENTRY_IN, order.reason, order.volume_current, price, 0,
+            _commission(book, order.volume_current), 0, 0, order.magic, now, order.comment,
+        )  # fmt: skip
+        self.put(
+            order._replace(
+                state=c.ORDER_STATE_FILLED, volume_current=0, time_done_msc=now,
+                position_id=order.ticket,
+            )
+        )  # fmt: skip
+        self.put(deal)
+        self.put(
+            PositionRow(
+                order.ticket, order.symbol, side, order.volume_current, price, order.sl, order.tp,
+                0, order.magic, order.reason, now, now, order.comment,
+            )
+        )  # fmt: skip
+        return deal
+
+    def close_position(
+        self,
+        position: PositionRow,
+        volume: int,
+        reason: int,
+        *,
+        comment: str = "",
+        magic: int | None = None,
+        price: int | None = None,
+        order_ticket: int | None = None,
+    ) -> DealRow:
+        """Close a position or a part of it at the market, or at a given price (close by)."""
+        book = self.books[position.symbol]
+        side = 1 - position.type
+        entry = c.DEAL_ENTRY_OUT if price is None else c.DEAL_ENTRY_OUT_BY
+        if price is None:
+            price = book.bid if position.type == c.ORDER_TYPE_BUY else book.ask
+        now, magic = self.now_ms, position.magic if magic is None else magic
+        if order_ticket is None:
+            order_ticket = self.ledger.next_order
+            self.put(
+                OrderRow(
+                    order_ticket, position.symbol, side, c.ORDER_STATE_FILLED, c.ORDER_TIME_GTC,
+                    c.ORDER_FILLING_IOC, volume, 0, price, 0, 0, now, now, 0, magic,
+                    position.ticket, 0, reason, comment,
+                )
+            )  # fmt: skip
+        swap = divide(position.swap * volume, position.volume)
+        deal = DealRow(
+            self.ledger.next_deal, order_ticket, position.ticket, position.symbol, side, entry,
+            reason, volume, price,
+            self.value.measure_profit(book, position.type, volume, position.price_open, price),
+            _commission(book, volume), swap, 0, magic, now, comment,
+        )  # fmt: skip
+        self.put(deal)
+        self.put(
+            position._replace(
+                volume=position.volume - volume, swap=position.swap - swap, time_update_msc=now
+            )
+        )
+        return deal
+
+    def finish_order(self, order: OrderRow, state: int, comment: str | None = None) -> None:
+        """Move a pending order to history without execution."""
+        self.put(
+            order._replace(
+                state=state, time_done_msc=self.now_ms,
+                comment=order.comment if comment is None else comment,
+            )
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        if self._journal is not None:
+            self._journal.close()
+
+
+def _commission(book: Book, volume: int) -> int:
+    return -divide(book.settings.commission_per_lot * volume, 100)

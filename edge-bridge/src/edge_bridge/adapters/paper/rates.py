@@ -1,0 +1,55 @@
+"""Price history as the module's numpy tables: bars of any timeframe, and ticks."""
+
+from typing import Any
+
+import numpy as np
+
+from edge_bridge.adapters import constants as c
+from edge_bridge.adapters.api import CONSTANTS, RATES_DTYPE, TICKS_DTYPE
+from edge_bridge.adapters.clock import NANOSECONDS_PER_MS, BrokerClock
+from edge_bridge.adapters.paper.book import Book
+from edge_bridge.adapters.paper.tape import Table, merge_bars, open_times
+
+TIMEFRAMES = frozenset(value for name, value in CONSTANTS.items() if name.startswith("TIMEFRAME_"))
+BARS_MAX = 100_000
+"""The terminal's `maxbars`: no call gives more bars."""
+_HOUR_MS = 3_600_000
+
+Records = np.ndarray[Any, Any]
+
+
+def read_bars(book: Book, clock: BrokerClock, timeframe: int) -> Records:
+    """Build the bars of a timeframe on the broker's clock, oldest first."""
+    minutes = book.tape.minute_bars()
+    seconds = _to_broker_ms(minutes[:, 0] // NANOSECONDS_PER_MS, clock) // 1000
+    bars = merge_bars(minutes, open_times(seconds, timeframe))[-BARS_MAX:]
+    records = np.zeros(len(bars), dtype=RATES_DTYPE)
+    records["time"] = bars[:, 0]
+    for place, name in enumerate(("open", "high", "low", "close"), start=1):
+        records[name] = bars[:, place] / book.scale
+    records["tick_volume"] = bars[:, 5]
+    records["spread"] = bars[:, 6]
+    return records
+
+
+def read_ticks(book: Book, clock: BrokerClock, flags: int) -> Records:
+    """Build the table of the ticks kept; quotes only, so trade ticks are none."""
+    ticks = book.tape.ticks()
+    if flags == c.COPY_TICKS_TRADE:
+        ticks = ticks[:0]
+    ms = _to_broker_ms(ticks[:, 0] // NANOSECONDS_PER_MS, clock)
+    records = np.zeros(len(ticks), dtype=TICKS_DTYPE)
+    records["time"] = ms // 1000
+    records["time_msc"] = ms
+    records["bid"] = ticks[:, 1] / book.scale
+    records["ask"] = ticks[:, 2] / book.scale
+    for column, flag in ((1, c.TICK_FLAG_BID), (2, c.TICK_FLAG_ASK)):
+        records["flags"][1:] |= np.where(np.diff(ticks[:, column]), flag, 0).astype(np.uint32)
+    records["flags"][:1] = c.TICK_FLAG_BID | c.TICK_FLAG_ASK
+    return records
+
+
+def _to_broker_ms(utc_ms: Table, clock: BrokerClock) -> Table:
+    hours, place = np.unique(utc_ms // _HOUR_MS, return_inverse=True)
+    offsets = np.array([clock.offset_s(int(hour) * 3600) for hour in hours], np.int64)
+    return utc_ms + offsets[place] * 1000 if len(hours) else utc_ms

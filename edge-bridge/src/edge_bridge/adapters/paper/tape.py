@@ -1,0 +1,118 @@
+"""What a broker remembers of prices: recent ticks and one-minute bars of each symbol.
+
+One tape may serve many terminals that are fed the same ticks: the first one records, the others
+find the tick already there. Ticks are kept raw and folded into bars only when somebody asks or
+the tick buffer is full, so that recording costs next to nothing.
+"""
+
+from array import array
+from typing import Any
+
+import numpy as np
+
+from edge_bridge.adapters.constants import TIMEFRAME_D1, TIMEFRAME_MN1, TIMEFRAME_W1
+
+TICKS_KEPT = 200_000
+BARS_KEPT = 200_000
+MINUTE_NS = 60_000_000_000
+_FIELDS = 3  # ts_ns, bid, ask in one flat array
+
+Table = np.ndarray[Any, np.dtype[np.int64]]
+"""Int64 rows. Ticks: ts_ns, bid, ask. Bars: ts_ns, open, high, low, close, ticks, spread."""
+
+
+class SymbolTape:
+    """Ticks and minute bars of one symbol."""
+
+    __slots__ = ("_bars", "_folded", "_ticks", "seq")
+
+    def __init__(self) -> None:
+        self.seq = -1
+        self._ticks = array("q")
+        self._folded = 0  # ticks already in the bars
+        self._bars: Table = np.empty((0, 7), np.int64)
+
+    def record(self, seq: int, ts_ns: int, bid: int, ask: int) -> None:
+        """Take one tick."""
+        self.seq = seq
+        self._ticks.extend((ts_ns, bid, ask))
+        if len(self._ticks) >= 2 * TICKS_KEPT * _FIELDS:
+            self._fold()
+            del self._ticks[: -TICKS_KEPT * _FIELDS]
+            self._folded = TICKS_KEPT
+
+    def load_bars(self, bars: Table) -> None:
+        """Take minute bars of earlier days, before the first tick."""
+        self._bars = np.concatenate([bars, self._bars])[-BARS_KEPT:]
+
+    def ticks(self) -> Table:
+        """Copy the ticks kept, oldest first."""
+        return np.array(self._ticks, np.int64).reshape(-1, _FIELDS)
+
+    def minute_bars(self) -> Table:
+        """Give the minute bars kept, oldest first, the forming one last."""
+        self._fold()
+        return self._bars
+
+    def _fold(self) -> None:
+        fresh = np.array(self._ticks[self._folded * _FIELDS :], np.int64).reshape(-1, _FIELDS)
+        if not len(fresh):
+            return
+        self._folded += len(fresh)
+        bid = fresh[:, 1]
+        parts = np.column_stack(
+            [fresh[:, 0], bid, bid, bid, bid, np.ones_like(bid), fresh[:, 2] - bid]
+        )
+        joined = np.concatenate([self._bars[-1:], parts])
+        merged = merge_bars(joined, joined[:, 0] // MINUTE_NS * MINUTE_NS)
+        self._bars = np.concatenate([self._bars[:-1], merged])[-BARS_KEPT:]
+
+
+def merge_bars(bars: Table, opens: Table) -> Table:
+    """Merge rows with the same opening time; the spread is the smallest one."""
+    if not len(bars):
+        return bars
+    starts = np.flatnonzero(np.diff(opens, prepend=opens[0] - 1))
+    ends = np.append(starts[1:], len(bars)) - 1
+    return np.column_stack(
+        [
+            opens[starts],
+            bars[starts, 1],
+            np.maximum.reduceat(bars[:, 2], starts),
+            np.minimum.reduceat(bars[:, 3], starts),
+            bars[ends, 4],
+            np.add.reduceat(bars[:, 5], starts),
+            np.minimum.reduceat(bars[:, 6], starts),
+        ]
+    )
+
+
+def open_times(times_s: Table, timeframe: int) -> Table:
+    """Opening times (broker's seconds) of the bars that hold these times."""
+    if timeframe == TIMEFRAME_MN1:
+        months = times_s.astype("datetime64[s]").astype("datetime64[M]")
+        return months.astype("datetime64[s]").astype(np.int64)
+    if timeframe == TIMEFRAME_W1:  # weeks open on Sunday; 1970-01-04 was one
+        day = 86_400
+        return (times_s - 3 * day) // (7 * day) * (7 * day) + 3 * day
+    seconds = timeframe_seconds(timeframe)
+    return times_s // seconds * seconds
+
+
+def timeframe_seconds(timeframe: int) -> int:
+    """Length of a bar up to a day; hours carry the bit 0x4000 in their constant."""
+    if timeframe <= 30:
+        return timeframe * 60
+    assert timeframe <= TIMEFRAME_D1, "weeks and months have no fixed length here"
+    return (timeframe & 0x3FFF) * 3600
+
+
+class Tape:
+    """Price memory of all symbols."""
+
+    def __init__(self) -> None:
+        self._symbols: dict[str, SymbolTape] = {}
+
+    def of(self, symbol: str) -> SymbolTape:
+        """Give the tape of a symbol, a new one the first time."""
+        return self._symbols.setdefault(symbol, SymbolTape())

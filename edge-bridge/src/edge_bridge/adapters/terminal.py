@@ -1,0 +1,271 @@
+"""The Terminal port over any module that looks like MetaTrader5, real or simulated.
+
+What it must never do is send an order twice. A send whose answer is lost is Unknown and stays so:
+nothing here retries, and nothing raises after an order has left.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PureWindowsPath
+
+from edge_bridge.adapters import constants as c
+from edge_bridge.adapters import mapping
+from edge_bridge.adapters.api import RETCODE_NAMES
+from edge_bridge.adapters.clock import BrokerClock
+from edge_bridge.adapters.mapping import Spec
+from edge_bridge.adapters.module import MetaTrader5Module, SymbolRow
+from edge_bridge.ports import (
+    AccountState,
+    Bar,
+    Deal,
+    Instrument,
+    OrderRequest,
+    Position,
+    PriceUnknown,
+    Quote,
+    Rejected,
+    SendResult,
+    SymbolUnknown,
+    TerminalUnavailable,
+    Timeframe,
+    Unknown,
+    WrongTerminal,
+)
+
+_FAR_FUTURE_S = 2**31 - 1
+_EXECUTED = frozenset({c.DONE, c.DONE_PARTIAL, c.PLACED})
+_UNDECIDED = frozenset({c.TIMEOUT, c.LOCKED})
+"""Retcodes after which the server may still execute the order."""
+_NOT_SENT = frozenset({c.E_INVALID_PARAMS, c.E_AUTO_TRADING_DISABLED})
+"""Errors found before anything leaves the process. Any other error leaves the outcome open."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Credentials:
+    """Which terminal and account; `path` is the terminal's program file."""
+
+    path: str
+    login: int
+    password: str
+    server: str
+    connect_timeout_ms: int = 60_000
+
+
+class ModuleTerminal:
+    """The Terminal port; blocking, one account, one thread."""
+
+    def __init__(
+        self, module: MetaTrader5Module, credentials: Credentials, clock: BrokerClock
+    ) -> None:
+        self._module = module
+        self._credentials = credentials
+        self._clock = clock
+        self._specs: dict[str, Spec] = {}
+        self._minor = 100
+        self._hedging = True
+
+    def connect(self) -> AccountState:
+        """Open the terminal, log in, and check path, login and server."""
+        wanted = self._credentials
+        opened = self._module.initialize(
+            wanted.path, login=wanted.login, password=wanted.password, server=wanted.server,
+            timeout=wanted.connect_timeout_ms,
+        )  # fmt: skip
+        if not opened:
+            raise self._unavailable("terminal did not open")
+        state = self.account()
+        self._specs.clear()
+        self._minor = 10**state.currency_digits
+        self._hedging = state.hedging
+        return state
+
+    def disconnect(self) -> None:
+        """Close the connection."""
+        self._module.shutdown()
+
+    def account(self) -> AccountState:
+        """Read the account; disconnect from a terminal that is not the expected one."""
+        terminal = self._module.terminal_info()
+        row = None if terminal is None else self._module.account_info()
+        if terminal is None or row is None:
+            raise self._unavailable("no account state")
+        wanted = self._credentials
+        folder = PureWindowsPath(wanted.path).parent
+        expected = (folder, wanted.login, wanted.server)
+        found = (PureWindowsPath(terminal.path), row.login, row.server)
+        if found != expected:
+            self._module.shutdown()
+            raise WrongTerminal(f"connected to {found}, not {expected}")
+        return mapping.read_account(row, terminal)
+
+    def instrument(self, symbol: str) -> Instrument:
+        """Read the trading rules of a symbol, and its margin at the price of now."""
+        row = self._read_symbol(symbol)
+        self._require_tradable(symbol)
+        if not row.ask or not row.trade_tick_value:
+            raise PriceUnknown(symbol)
+        margin = self._module.order_calc_margin(c.ORDER_TYPE_BUY, symbol, 1.0, row.ask)
+        if margin is None:
+            raise PriceUnknown(f"{symbol}: no margin")
+        return mapping.read_instrument(row, margin)
+
+    def _read_symbol(self, symbol: str) -> SymbolRow:
+        row = None
+        if self._module.symbol_select(symbol, True):
+            row = self._module.symbol_info(symbol)
+        if row is None:
+            code, message = self._module.last_error()
+            if code in (c.E_FAIL, c.E_NOT_FOUND, c.E_INVALID_PARAMS):
+                raise SymbolUnknown(symbol)
+            raise TerminalUnavailable(code, message)
+        self._specs[symbol] = mapping.read_spec(row)
+        return row
+
+    def _spec(self, symbol: str) -> Spec:
+        if symbol not in self._specs:
+            self._read_symbol(symbol)
+        return self._specs[symbol]
+
+    def _require_tradable(self, symbol: str) -> Spec:
+        spec = self._spec(symbol)
+        if not spec.tradable:
+            raise SymbolUnknown(f"{symbol}: finer volumes or a longer name than can be traded")
+        return spec
+
+    def quote(self, symbol: str) -> Quote | None:
+        """Read the last tick of a symbol."""
+        spec = self._spec(symbol)
+        row = self._module.symbol_info_tick(symbol)
+        if row is None:
+            raise self._unavailable(f"no tick of {symbol}")
+        return mapping.read_quote(symbol, row, spec.scale, self._clock) if row.time_msc else None
+
+    def send(self, request: OrderRequest) -> SendResult:
+        """Send a market order, at most once."""
+        try:
+            spec = self._require_tradable(request.symbol)
+            price = self._find_price(spec, buy=request.side == "buy")
+        except (SymbolUnknown, TerminalUnavailable) as error:
+            return _refuse(error)
+        return self._send(mapping.write_order(request, spec, price), spec, 0)
+
+    def close_position(
+        self,
+        position: Position,
+        *,
+        volume: int | None = None,
+        deviation: int = 0,
+        magic: int | None = None,
+        comment: str = "",
+    ) -> SendResult:
+        """Close a position or a part of it, at most once."""
+        order = OrderRequest(
+            client_id="",
+            symbol=position.symbol,
+            side="sell" if position.side == "buy" else "buy",
+            volume=position.volume if volume is None else volume,
+            magic=position.magic if magic is None else magic,
+            deviation=deviation,
+            comment=comment,
+        )
+        try:
+            spec = self._spec(order.symbol)
+            price = self._find_price(spec, buy=order.side == "buy")
+        except (SymbolUnknown, TerminalUnavailable) as error:
+            return _refuse(error)
+        fields = mapping.write_order(order, spec, price)
+        return self._send(fields | {"position": position.ticket}, spec, position.identifier)
+
+    def move_stops(self, position: Position, stop_loss: int, take_profit: int) -> SendResult:
+        """Set stop loss and take profit of a position; nothing to change is an answer too."""
+        try:
+            spec = self._spec(position.symbol)
+        except (SymbolUnknown, TerminalUnavailable) as error:
+            return _refuse(error)
+        fields: dict[str, object] = {
+            "action": c.TRADE_ACTION_SLTP,
+            "symbol": position.symbol,
+            "position": position.ticket,
+            "sl": stop_loss / spec.scale,
+            "tp": take_profit / spec.scale,
+        }
+        return self._send(fields, spec, position.identifier)
+
+    def _find_price(self, spec: Spec, *, buy: bool) -> float:
+        """The price to ask for, where the execution mode looks at it."""
+        if not spec.needs_price:
+            return 0.0
+        row = self._module.symbol_info_tick(spec.symbol)
+        if row is None:
+            raise self._unavailable(f"no tick of {spec.symbol}")
+        return row.ask if buy else row.bid
+
+    def _send(self, fields: dict[str, object], spec: Spec, position: int) -> SendResult:
+        row = self._module.order_send(fields)
+        if row is None:
+            code, message = self._module.last_error()
+            return Rejected(code, message) if code in _NOT_SENT else Unknown(code, message)
+        if row.retcode in _EXECUTED:
+            return mapping.read_answer(row, spec.scale, position or self._find_opened(row.order))
+        reason = RETCODE_NAMES.get(row.retcode, row.comment)
+        if row.retcode in _UNDECIDED:
+            return Unknown(row.retcode, reason)
+        return Rejected(row.retcode, reason)
+
+    def _find_opened(self, order: int) -> int:
+        """A position's identifier: the opening order's ticket, on hedging accounts. On netting
+        ones an older position may have grown, so it is left to the deals (0)."""
+        return order if self._hedging else 0
+
+    def positions(self) -> Sequence[Position]:
+        """Read every open position, oldest first."""
+        rows = self._module.positions_get()
+        if rows is None:
+            raise self._unavailable("no positions")
+        found = [
+            mapping.read_position(row, self._spec(row.symbol).scale, self._minor, self._clock)
+            for row in rows
+        ]
+        return sorted(found, key=lambda each: (each.time_ns, each.identifier))
+
+    def deals_since(self, time_ns: int) -> Sequence[Deal]:
+        """Read the buys and sells at or after a time (whole milliseconds), oldest first."""
+        since_ms = self._clock.to_broker_ms(time_ns)
+        rows = self._module.history_deals_get(max(1, since_ms // 1000), _FAR_FUTURE_S)
+        if rows is None:
+            raise self._unavailable("no deals")
+        found = [
+            mapping.read_deal(row, self._spec(row.symbol).scale, self._minor, self._clock)
+            for row in rows
+            if row.time_msc >= since_ms and row.type in (c.DEAL_TYPE_BUY, c.DEAL_TYPE_SELL)
+        ]
+        return sorted(found, key=lambda each: (each.time_ns, each.ticket))
+
+    def bars(self, symbol: str, timeframe: Timeframe, count: int) -> Sequence[Bar]:
+        """Read the last bars, oldest first, the forming one last."""
+        spec = self._spec(symbol)
+        rows = self._module.copy_rates_from_pos(symbol, mapping.TIMEFRAMES[timeframe], 0, count)
+        if rows is None:
+            raise self._unavailable(f"no bars of {symbol}")
+        return [
+            Bar(
+                time_ns=self._clock.to_utc_ns(int(row["time"]) * 1000),
+                open=round(float(row["open"]) * spec.scale),
+                high=round(float(row["high"]) * spec.scale),
+                low=round(float(row["low"]) * spec.scale),
+                close=round(float(row["close"]) * spec.scale),
+                tick_volume=int(row["tick_volume"]),
+                spread=int(row["spread"]),
+            )
+            for row in rows
+        ]
+
+    def _unavailable(self, what: str) -> TerminalUnavailable:
+        code, message = self._module.last_error()
+        return TerminalUnavailable(code, f"{what}: {message}")
+
+
+def _refuse(error: SymbolUnknown | TerminalUnavailable) -> Rejected:
+    """Refuse a request that has not left yet."""
+    code = c.INVALID if isinstance(error, SymbolUnknown) else c.CONNECTION
+    return Rejected(code, str(error))

@@ -1,0 +1,141 @@
+"""One account at its terminal: the last reading of it, its open orders, its latches.
+
+Reading happens between signals (`refresh`), so that a signal finds everything in memory and asks
+the terminal for nothing but the quote.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pydantic import Field
+
+from contracts.ai_orchestration import SignalIssued
+from contracts.envelope import Contract
+from edge_bridge.engine.directory import Account
+from edge_bridge.engine.models import Order
+from edge_bridge.engine.risk import Picture
+from edge_bridge.engine.sizing import Contractual, read_contract
+from edge_bridge.ports import (
+    AccountState,
+    Position,
+    PriceUnknown,
+    Quote,
+    SymbolUnknown,
+    Terminal,
+    TerminalUnavailable,
+    WrongTerminal,
+)
+
+MINUTE_NS = 60_000_000_000
+KillReason = Literal["drawdown", "manual"]
+
+
+class Guard(Contract):
+    """What an account's loss limits are measured from; survives a restart."""
+
+    day: str = ""
+    day_equity: int | None = None
+    day_halted: bool = False
+    peak_equity: int | None = None
+    killed: KillReason | None = None
+    stopped_ns: dict[str, int] = Field(default_factory=dict)
+    """When the last stop loss of each symbol was hit."""
+
+
+@dataclass(slots=True)
+class Desk:
+    """An account and its terminal."""
+
+    account: Account
+    terminal: Terminal
+    guard: Guard = field(default_factory=Guard)
+    connected: bool = False
+    state: AccountState | None = None
+    state_ns: int = 0
+    positions: Sequence[Position] = ()
+    contracts: dict[str, Contractual] = field(default_factory=dict)
+    orders: dict[str, Order] = field(default_factory=dict)
+    """Orders that are not over: of unknown outcome, or with an open position."""
+    external: tuple[Position, ...] = ()
+    reconciled: bool = False
+    sent_ns: deque[int] = field(default_factory=lambda: deque(maxlen=1_000))
+
+    def connect(self) -> bool:
+        """Open the terminal if it is not open; tell whether it is."""
+        if not self.connected:
+            try:
+                self.terminal.connect()
+                self.connected = True
+            except (TerminalUnavailable, WrongTerminal):
+                self.state = None
+        return self.connected
+
+    def refresh(self, now_ns: int, symbols: Sequence[str]) -> bool:
+        """Read account, positions and instruments; tell whether the terminal answered."""
+        if not self.connect():
+            return False
+        try:
+            self.positions = self.terminal.positions()
+            self.state = self.terminal.account()
+            for symbol in {*symbols, *(each.symbol for each in self.positions)}:
+                self._read_instrument(symbol, self.state.currency_digits)
+        except (TerminalUnavailable, WrongTerminal):
+            self.connected, self.state = False, None
+            return False
+        self.state_ns = now_ns
+        return True
+
+    def _read_instrument(self, symbol: str, currency_digits: int) -> None:
+        try:
+            instrument = self.terminal.instrument(symbol)
+        except (SymbolUnknown, PriceUnknown):
+            self.contracts.pop(symbol, None)
+        else:
+            known = self.contracts.get(symbol)
+            if known is None or known.instrument != instrument:
+                self.contracts[symbol] = read_contract(instrument, currency_digits)
+
+    def read_quote(self, symbol: str) -> Quote | None:
+        """The account's own last quote; None when there is none or the terminal is silent."""
+        try:
+            return self.terminal.quote(symbol) if self.connected else None
+        except (SymbolUnknown, TerminalUnavailable):
+            return None
+
+    def is_settled(self) -> bool:
+        """Whether the broker's books and ours agree."""
+        undecided = any(order.state != "filled" for order in self.orders.values())
+        return self.reconciled and not undecided and not self.external
+
+    def draw_picture(
+        self, signal: SignalIssued, now_ns: int, reference: Quote | None, *, within_plan: bool
+    ) -> Picture:
+        """Everything the risk checks look at, as of now."""
+        guard = self.guard
+        return Picture(
+            now_ns=now_ns,
+            signal=signal,
+            account=self.account.linked if self.account.active else None,
+            within_plan=within_plan,
+            settled=self.is_settled(),
+            killed=guard.killed == "manual",
+            drawn_down=guard.killed == "drawdown",
+            state=self.state,
+            state_ns=self.state_ns,
+            contracts=self.contracts,
+            quote=self.read_quote(signal.symbol),
+            reference=reference,
+            positions=self.positions,
+            day_equity=guard.day_equity,
+            day_halted=guard.day_halted,
+            peak_equity=guard.peak_equity,
+            orders_in_minute=sum(at > now_ns - MINUTE_NS for at in self.sent_ns),
+            stopped_ns=guard.stopped_ns.get(signal.symbol),
+        )
+
+    def find_position(self, order: Order) -> Position | None:
+        """The order's open position, as last read."""
+        found = (each for each in self.positions if each.identifier == order.position)
+        return next(found, None)

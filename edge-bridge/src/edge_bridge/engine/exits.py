@@ -1,0 +1,202 @@
+"""From an open position to a flat one: stops and targets at the terminal, time exits, kills.
+
+A close is found in the broker's deals, whoever asked for it, and reported once, in the step that
+also ends the order. Closing again is safe where opening again is not: a close names its position.
+"""
+
+from contracts.envelope import Envelope
+from contracts.trading_engine import CloseReason, PositionClosed
+from edge_bridge.engine.deals import find_closing, name_reason
+from edge_bridge.engine.desk import Desk
+from edge_bridge.engine.entries import keep_order, report_outcome
+from edge_bridge.engine.journal import Reconcile, Record
+from edge_bridge.engine.models import Order
+from edge_bridge.engine.quota import make_calendar
+from edge_bridge.engine.risk import is_drawn_down
+from edge_bridge.engine.state import EngineState, to_instant
+from edge_bridge.ports import Deal, TerminalUnavailable
+
+LOOK_BACK_NS = 120_000_000_000
+"""Deals are read from this long before the opening: clocks of edge and broker differ."""
+NOT_EXECUTED = "not_executed"
+
+
+class Exits:
+    """Watch every desk; close what is due, report what is closed, settle what is open."""
+
+    def __init__(self, state: EngineState, reconcile: Reconcile) -> None:
+        self._state, self._reconcile = state, reconcile
+
+    def watch(self) -> None:
+        """Read every account, settle, report, close; one write a desk, and only when needed."""
+        for desk in list(self._state.desks.values()):
+            self.watch_desk(desk)
+
+    def watch_desk(self, desk: Desk) -> None:
+        """Bring one desk up to the market time."""
+        if not desk.refresh(self._state.now_ns, tuple(self._state.references)):
+            desk.reconciled = False
+            return
+        if not desk.is_settled():
+            self._settle(desk)
+        self._report_closed(desk)
+        self._measure_guard(desk)
+        due = [
+            (order, reason)
+            for order in desk.orders.values()
+            if order.state == "filled" and (reason := self._find_exit(desk, order)) is not None
+        ]
+        if due:
+            self.close(desk, due)
+
+    def close(self, desk: Desk, due: list[tuple[Order, CloseReason]]) -> None:
+        """Close positions of a desk for the reasons given, and report what is flat then."""
+        marked: list[Order] = []
+        for order, reason in due:
+            known = order.exit_reason
+            marked.append(order if known else order.model_copy(update={"exit_reason": reason}))
+            desk.orders[order.key] = marked[-1]
+        changed = [new for new, (old, _) in zip(marked, due, strict=True) if new is not old]
+        if changed:
+            self._state.journal.write(records=[_record(order) for order in changed], quiet=True)
+        for order in marked:
+            position = desk.find_position(order)
+            if position is not None:
+                # Whatever the answer is, the deals tell; a refused close is tried again later.
+                desk.terminal.close_position(position, magic=order.magic)
+        if desk.refresh(self._state.now_ns, ()):
+            self._report_closed(desk)
+
+    def _find_exit(self, desk: Desk, order: Order) -> CloseReason | None:
+        if desk.guard.killed == "drawdown":
+            return "kill_switch"
+        return "horizon" if order.exit_ns <= self._state.now_ns else None
+
+    def _settle(self, desk: Desk) -> None:
+        """Let the broker's books decide orders of unknown outcome and strange positions."""
+        now = self._state.clock.now()
+        try:
+            settlement = self._reconcile(desk.terminal, list(desk.orders.values()), now)
+        except TerminalUnavailable:
+            desk.reconciled = False
+            return
+        desk.external, desk.reconciled = settlement.external, True
+        events: list[Envelope] = []
+        records: list[Record] = []
+        for order in list(desk.orders.values()):
+            deal = settlement.filled.get(order.order_id)
+            settled = order
+            if deal is not None:
+                settled = _fill(order, deal)
+            elif order.order_id in settlement.absent:
+                settled = order.move("rejected", reason=NOT_EXECUTED)
+            elif order.state == "intended":
+                settled = order.move("unknown", reason="interrupted")
+            if settled is order:
+                continue
+            keep_order(desk, settled)
+            records.append(_record(settled))
+            event = report_outcome(settled, now)
+            if event is not None:
+                events.append(event)
+        if records:
+            self._state.journal.write(events=events, records=records)
+
+    def _report_closed(self, desk: Desk) -> None:
+        """Report positions that are no longer open, once the deals that closed them are booked."""
+        gone = [
+            order
+            for order in desk.orders.values()
+            if order.state == "filled" and desk.find_position(order) is None
+        ]
+        if not gone:
+            return
+        since_ns = max(1, min(order.opened_ns for order in gone) - LOOK_BACK_NS)
+        try:
+            deals = desk.terminal.deals_since(since_ns)
+        except TerminalUnavailable:
+            return
+        events: list[Envelope] = []
+        records: list[Record] = []
+        for order in gone:
+            found = find_closing(order, deals)
+            if found is None:
+                continue
+            closing, profit = found
+            reason = name_reason(order, closing)
+            if reason == "stop_loss":
+                stopped = {**desk.guard.stopped_ns, order.symbol: closing.time_ns}
+                desk.guard = desk.guard.model_copy(update={"stopped_ns": stopped})
+                records.append(self._guard_record(desk))
+            closed = order.move("closed", reason=reason)
+            keep_order(desk, closed)
+            records.append(_record(closed))
+            events.append(self._report(desk, order, closing, profit, reason))
+        if events:
+            self._state.journal.write(events=events, records=records)
+
+    def _report(
+        self, desk: Desk, order: Order, closing: Deal, profit: int, reason: CloseReason
+    ) -> Envelope:
+        assert desk.state is not None  # the desk was just read
+        data = PositionClosed(
+            order_id=order.order_id,
+            account_id=order.account_id,
+            signal_id=order.signal_id,
+            symbol=order.symbol,
+            digits=order.digits,
+            direction=order.direction,
+            volume=order.volume,
+            position_ticket=order.position,
+            price_open=order.price_open,
+            price_close=closing.price,
+            profit_cents=profit,
+            balance_cents=desk.state.balance,
+            reason=reason,
+            opened_at=to_instant(order.opened_ns),
+            closed_at=to_instant(max(closing.time_ns, order.opened_ns)),
+        )
+        now = self._state.clock.now()
+        return Envelope.wrap(data, tenant_id=order.tenant_id, now=now, cause=order.cause)
+
+    def _measure_guard(self, desk: Desk) -> None:
+        """Keep the day's first equity and the peak; latch what the limits say."""
+        state, guard, linked = desk.state, desk.guard, desk.account.linked
+        plan = self._state.directory.entitlements.get(desk.account.tenant_id)
+        if state is None or linked is None or plan is None or not self._state.now_ns:
+            return
+        equity = state.equity
+        day = make_calendar(plan)(to_instant(self._state.now_ns))
+        changes: dict[str, object] = {}
+        if day != guard.day:
+            changes = {"day": day, "day_equity": equity, "day_halted": False}
+        day_equity = equity if changes or guard.day_equity is None else guard.day_equity
+        lost = (day_equity - equity) * 10_000 >= day_equity * linked.max_daily_loss_bp
+        if lost and not guard.day_halted:
+            changes["day_halted"] = True
+        peak = max(equity, guard.peak_equity or 0)
+        if peak != guard.peak_equity:
+            changes["peak_equity"] = peak
+        if guard.killed is None and is_drawn_down(peak, equity, self._state.limits):
+            changes["killed"] = "drawdown"
+        if changes:
+            desk.guard = guard.model_copy(update=changes)
+            self._state.journal.write(records=[self._guard_record(desk)])
+
+    def _guard_record(self, desk: Desk) -> Record:
+        return "guard", str(desk.account.account_id), desk.guard.model_dump_json()
+
+
+def _fill(order: Order, deal: Deal) -> Order:
+    return order.move(
+        "filled",
+        volume=deal.volume,
+        price_open=deal.price,
+        opened_ns=max(deal.time_ns, 1),
+        position=deal.position,
+        deal=deal.ticket,
+    )
+
+
+def _record(order: Order) -> Record:
+    return "order", order.key, order.model_dump_json()

@@ -1,0 +1,111 @@
+"""Everything the engine knows, in one place that its parts share; read back at the start."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from contracts.subscription_service import EntitlementsChanged, QuotaExhausted
+from edge_bridge.engine.desk import Desk, Guard
+from edge_bridge.engine.directory import Account, Directory
+from edge_bridge.engine.journal import BusinessClock, EngineJournal, Record
+from edge_bridge.engine.models import Delivery, Order
+from edge_bridge.engine.quota import DailyQuota
+from edge_bridge.engine.risk import RiskLimits
+from edge_bridge.ports import Quote
+
+HANDLED_KEPT = 100_000
+"""So many (signal, tenant) pairs are remembered to know a repetition."""
+ORDERS_KEPT = timedelta(days=7)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_OVER = frozenset({"closed", "rejected", "denied"})
+
+
+def to_instant(time_ns: int) -> datetime:
+    """A market time as an instant."""
+    return _EPOCH + timedelta(microseconds=time_ns // 1_000)
+
+
+def to_ns(moment: datetime) -> int:
+    """An instant as nanoseconds since the epoch."""
+    return (moment - _EPOCH) // timedelta(microseconds=1) * 1_000
+
+
+@dataclass(slots=True)
+class EngineState:
+    """Shared by the engine's parts."""
+
+    journal: EngineJournal
+    clock: BusinessClock
+    limits: RiskLimits
+    now_ns: int = 0
+    """Market time."""
+    directory: Directory = field(default_factory=Directory)
+    quota: DailyQuota = field(default_factory=DailyQuota)
+    desks: dict[UUID, Desk] = field(default_factory=dict)
+    deliveries: dict[str, Delivery] = field(default_factory=dict)
+    references: dict[str, Quote] = field(default_factory=dict)
+    handled: OrderedDict[tuple[UUID, UUID], None] = field(default_factory=OrderedDict)
+    bars: OrderedDict[tuple[UUID, UUID], UUID] = field(default_factory=OrderedDict)
+    """(bar, tenant) -> the signal that was acted on."""
+    orders: dict[UUID, dict[str, Order]] = field(default_factory=dict)
+    """Orders that are not over, by account: handed to the desk when it opens."""
+    sent: dict[UUID, list[int]] = field(default_factory=dict)
+    guards: dict[UUID, Guard] = field(default_factory=dict)
+    orders_made: int = 0
+
+    def remember(self, order: Order) -> None:
+        """Keep what an order says about later signals."""
+        self.orders_made += order.magic > 0
+        self.handled[(order.signal_id, order.tenant_id)] = None
+        if order.denial not in ("duplicate_signal", "signal_invalid"):
+            self.bars.setdefault((order.bar_id, order.tenant_id), order.signal_id)
+        if len(self.handled) > HANDLED_KEPT:
+            self.handled.popitem(last=False)
+        if len(self.bars) > HANDLED_KEPT:
+            self.bars.popitem(last=False)
+
+    def load(self) -> None:
+        """Read everything back from the journal."""
+        load = self.journal.load
+        for text in load("account").values():
+            account = Account.model_validate_json(text)
+            self.directory.accounts[account.account_id] = account
+        for key, text in load("entitlements").items():
+            self.directory.entitlements[UUID(key)] = EntitlementsChanged.model_validate_json(text)
+        for key, text in load("exhausted").items():
+            self.quota.latch(UUID(key), QuotaExhausted.model_validate_json(text))
+        for key, text in load("guard").items():
+            self.guards[UUID(key)] = Guard.model_validate_json(text)
+        for key, text in load("delivery").items():
+            self.deliveries[key] = Delivery.model_validate_json(text)
+        self._load_orders(load)
+
+    def _load_orders(self, load: Callable[[str], dict[str, str]]) -> None:
+        orders = [Order.model_validate_json(text) for text in load("order").values()]
+        orders.sort(key=lambda order: (order.decided_at, order.key))
+        oldest = self.clock.now() - ORDERS_KEPT
+        forgotten: list[Record] = []
+        delivered: set[tuple[UUID, UUID, str]] = set()
+        for order in orders:
+            if order.state in _OVER and order.decided_at < oldest:
+                forgotten.append(("order", order.key, None))
+                continue
+            self.remember(order)
+            if order.delivered_day is not None:
+                delivered.add((order.tenant_id, order.signal_id, order.delivered_day))
+            if order.state not in _OVER:
+                self.orders.setdefault(order.account_id, {})[order.key] = order
+            if order.magic:
+                self.sent.setdefault(order.account_id, []).append(order.decided_ns)
+        for tenant_id, _, day in sorted(delivered, key=str):
+            self.quota.count(tenant_id, day)
+        if forgotten:
+            self.journal.write(records=forgotten)
+
+    def each_open(self) -> Iterator[tuple[Desk, Order]]:
+        """Every order that is not over, with its desk; safe to change them meanwhile."""
+        for desk in list(self.desks.values()):
+            for order in list(desk.orders.values()):
+                yield desk, order

@@ -1,0 +1,25 @@
+"""Facts that stop the edge or one of its steps."""
+
+
+class EdgeError(Exception):
+    """Base of the edge's own errors."""
+
+
+class RecordingUnusable(EdgeError):
+    """The file of ticks cannot be read as one."""
+
+
+class StateMismatch(EdgeError):
+    """The state folder belongs to another recording, symbol or stream."""
+
+
+class AccountsMissing(EdgeError):
+    """The accounts waited for did not come in time."""
+
+
+class QueueMissing(EdgeError):
+    """A queue or bus that the settings name does not exist."""
+
+
+class OutboxStuck(EdgeError):
+    """Messages that should have been sent still wait after the time allowed."""

@@ -1,0 +1,114 @@
+"""Drain the outbox, in order, as soon as something is in it.
+
+A thread of its own. A message leaves the journal only after the other side took it; a crash in
+between sends it again under the same event id. A message that the other side refuses as it is, is
+set aside after some tries, so that it cannot stop the ones behind it.
+"""
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+
+from edge_bridge.link.aws import ENTRIES_MAX, ERRORS, Sender, split_calls
+from edge_bridge.link.journal import Journal, Lane, OutboxRow
+
+IDLE_WAIT_S = 0.5
+"""Upper bound of a wait; a write wakes the thread at once."""
+BACKOFF_FIRST_S = 0.05
+BACKOFF_MAX_S = 5.0
+REFUSALS_MAX = 5
+CHECKPOINT_ROWS = 500
+LANES: tuple[Lane, ...] = ("bus", "market")
+
+_log = logging.getLogger(__name__)
+
+
+class Publisher:
+    """The bus first, for a decision waits for it; then the queue."""
+
+    def __init__(self, journal: Journal, senders: Mapping[Lane, Sender]) -> None:
+        self._journal, self._senders = journal, senders
+        self._work = threading.Event()
+        self._stopping = threading.Event()
+        self._progress = threading.Condition()
+        self._refusals: Counter[tuple[Lane, int]] = Counter()
+        self._since_checkpoint = 0
+        self._failures = 0
+        self.sent: Counter[Lane] = Counter()
+        self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+        journal.on_write = self._work.set
+
+    def start(self) -> None:
+        """Start to drain."""
+        self._work.set()
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 10.0) -> None:
+        """Stop after the call under way; what is left stays in the journal."""
+        self._stopping.set()
+        self._work.set()
+        self._thread.join(timeout_s)
+
+    def wait_below(self, rows: int, timeout_s: float) -> bool:
+        """Wait until at most so many messages wait; tell whether that came in time."""
+        deadline = time.monotonic() + timeout_s
+        with self._progress:
+            while self._journal.depth() > rows:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                self._work.set()
+                self._progress.wait(min(left, IDLE_WAIT_S))
+        return True
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._work.wait(IDLE_WAIT_S)
+            self._work.clear()
+            while not self._stopping.is_set() and self._drain_once():
+                pass
+
+    def _drain_once(self) -> bool:
+        """Send one call's worth; False when there was nothing to do or nothing worked."""
+        for lane in LANES:
+            rows = self._journal.read_outbox(lane, ENTRIES_MAX)
+            if rows:
+                return self._send(lane, rows)
+        return False
+
+    def _send(self, lane: Lane, rows: list[OutboxRow]) -> bool:
+        call = split_calls(rows)[0]
+        try:
+            taken = self._senders[lane].send(call)
+        except ERRORS as error:
+            self._back_off(f"{lane} took nothing: {error}")
+            return False
+        gone = list(taken.sent)
+        for row in taken.refused:
+            self._refusals[(lane, row.seq)] += 1
+            if self._refusals[(lane, row.seq)] >= REFUSALS_MAX:
+                _log.error("%s refuses %s %s for good", lane, row.detail_type, row.event_id)
+                self._journal.set_aside(lane, row)
+                del self._refusals[(lane, row.seq)]
+        if not gone:
+            self._back_off(f"{lane} refused {len(call)} messages")
+            return False
+        self._failures = 0
+        self._journal.forget_sent(lane, gone)
+        self.sent[lane] += len(gone)
+        with self._progress:
+            self._progress.notify_all()
+        self._since_checkpoint += len(gone)
+        if self._since_checkpoint >= CHECKPOINT_ROWS:
+            self._since_checkpoint = 0
+            self._journal.checkpoint()
+        return True
+
+    def _back_off(self, fact: str) -> None:
+        self._failures += 1
+        pause = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(self._failures - 1, 10))
+        _log.warning("%s; again in %.2f s", fact, pause)
+        self._stopping.wait(pause)
+        self._work.set()

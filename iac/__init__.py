@@ -1,0 +1,1 @@
+"""Infrastructure as code: the nested stacks, and the local stack that stands in for them."""

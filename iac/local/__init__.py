@@ -1,0 +1,1 @@
+"""The local stack: every server Sinyal needs, on loopback, without Docker or an AWS account."""

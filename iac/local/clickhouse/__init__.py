@@ -1,0 +1,1 @@
+"""ClickHouse without a server: chDB, the same engine, behind ClickHouse's HTTP interface."""
