@@ -130,9 +130,24 @@ def describe_model(model: dict[str, Any]) -> str:
     """The model's honest figures in a line."""
     figures = model["figures"]
     return (
-        f"{model['version']}: AUC {figures['auc_out_of_sample']:.4f}, "
-        f"log loss {figures['log_loss']:.4f} (baseline {figures['baseline']['log_loss']:.4f})"
+        f"out of sample: AUC {figures['auc']:.4f}, log loss {figures['log_loss']:.4f}"
+        f" (baseline {figures['baseline_log_loss']:.4f}),"
+        f" {figures['value_after_spread_points']:+.1f} points a trade after the spread"
     )
+
+
+def list_figures(model: dict[str, Any]) -> dict[str, Any]:
+    """The model's figures as the summary names them; all out of sample."""
+    figures = model["figures"]
+    baseline = {name: figures[f"baseline_{name}"] for name in ("brier", "log_loss")}
+    names = ("brier", "log_loss", "accuracy", "coverage", "accuracy_at_coverage",
+             "value_before_spread_points", "value_after_spread_points", "rows")  # fmt: skip
+    return {
+        "version": model["version"],
+        "auc_out_of_sample": figures["auc"],
+        **{name: figures[name] for name in names},
+        "baseline": {**baseline, "base_rate": figures["base_rate"]},
+    }
 
 
 def _balance(
@@ -163,7 +178,7 @@ def _balance(
                 ledger, "trading_engine.orders", "order_path_us", "order_path_us IS NOT NULL"
             ),
         },
-        "model": {"version": model["version"], **model["figures"]},
+        "model": list_figures(model),
         "checks": [
             {"name": c.name, "left": c.left, "right": c.right, "holds": c.holds} for c in checks
         ],
