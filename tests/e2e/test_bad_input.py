@@ -121,7 +121,7 @@ def test_a_midtrans_notification_with_a_bad_signature_changes_nothing(
     stack: Stack, stranger: ApiClient
 ) -> None:
     body = {
-        "order_id": "x" * 36,
+        "order_id": "SNY-" + "0" * 32,
         "status_code": "200",
         "gross_amount": "331890.00",
         "transaction_status": "settlement",

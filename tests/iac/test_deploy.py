@@ -230,9 +230,7 @@ def test_a_schedule_puts_its_command_into_the_rooms_queue(deployed: Deployed) ->
     assert wait_for(lambda: command in deployed.received("billing_service"), seconds=30)
 
 
-def test_deploying_again_updates_what_changed_and_keeps_the_address(
-    deployed: Deployed, tmp_path: Path
-) -> None:
+def test_deploying_again_updates_what_changed_and_keeps_the_address(deployed: Deployed) -> None:
     room = deployed.target.root / "functions" / "deep_learning" / "api.py"
     room.write_text(room.read_text().replace('"room": ROOM', '"room": "changed"'))
     again = deploy(deployed.target)
@@ -241,6 +239,16 @@ def test_deploying_again_updates_what_changed_and_keeps_the_address(
     assert answer.json()["room"] == "changed"
     assert deployed.request("GET", "/v1/orders", "tenant-one").json()["room"] == "trading_engine"
     assert_problem(deployed.request("GET", "/v1/orders"), 401, "unauthenticated")
+
+
+def test_a_changed_route_answers_at_the_same_address(deployed: Deployed) -> None:
+    """MiniStack makes another API when its routes change; the host name follows it."""
+    template = deployed.target.root / "template.yaml"
+    template.write_text(template.read_text().replace("Path: /v1/trades", "Path: /v1/deals"))
+    deploy(deployed.target)
+    assert deployed.request("GET", "/v1/deals", "tenant-one").json()["room"] == "trading_engine"
+    assert_problem(deployed.request("GET", "/v1/trades", "tenant-one"), 404, "not_found")
+    assert_problem(deployed.request("GET", "/v1/deals", "expired"), 401, "unauthenticated")
 
 
 def test_a_room_without_code_is_an_error(deployed: Deployed, tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 A room's ``api.py`` is ``app = make_app(...)`` plus routes, and ``handler = make_handler(app)``.
 """
 
+import asyncio
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
@@ -126,6 +128,13 @@ def make_app(room: str, purpose: str) -> FastAPI:
     return app
 
 
+@lru_cache(maxsize=1)
+def _process_loop() -> asyncio.AbstractEventLoop:
+    """The loop that Mangum runs requests on: it asks for the current one, which any
+    ``asyncio.run`` elsewhere in the process takes away."""
+    return asyncio.new_event_loop()
+
+
 def make_handler(app: FastAPI) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
     """Wrap the app for a REST API event (proxy integration, payload 1.0)."""
     from mangum import Mangum
@@ -139,6 +148,7 @@ def make_handler(app: FastAPI) -> Callable[[dict[str, Any], Any], dict[str, Any]
     )
 
     def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        asyncio.set_event_loop(_process_loop())
         answer: dict[str, Any] = adapter(event, context)
         headers = answer.setdefault("headers", {})
         for name, value in _SECURITY_HEADERS.items():

@@ -15,12 +15,7 @@ from pydantic import ValidationError
 
 from contracts.envelope import Envelope, Message, Meta
 from contracts.ids import derived_id
-from contracts.registry import (
-    MESSAGES,
-    UnknownMessage,
-    UnknownSchemaVersion,
-    parse_envelope,
-)
+from contracts.registry import MESSAGES, UnknownMessage, parse_envelope
 from kit.clock import SystemClock
 from kit.db import Database, Transaction
 from kit.errors import PoisonMessage, SinyalError
@@ -51,7 +46,7 @@ def read_message(record: Mapping[str, Any]) -> Envelope:
         if "detail-type" in body:
             return parse_envelope(body["detail-type"], body["detail"])
         return parse_envelope(body["type"], body)
-    except (ValueError, KeyError, TypeError, UnknownMessage, UnknownSchemaVersion) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         kind = type(error).__name__
         summary = str(error) if not isinstance(error, ValidationError) else _summary(error)
         raise PoisonMessage(f"{kind}: {summary}"[:500]) from error

@@ -4,7 +4,7 @@ A row that was published is deleted; one that a crash or a refusal left behind i
 again by the relay. Readers are idempotent by event id, so twice is harmless and never is not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -13,7 +13,8 @@ from contracts.envelope import Envelope
 from kit.observability import warn
 
 MAX_ENTRIES_A_CALL = 10
-MAX_ENTRY_BYTES = 250_000
+MAX_CALL_BYTES = 250_000
+"""EventBridge takes 256 KiB a call, all entries together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,21 @@ def make_row(envelope: Envelope) -> OutboxRow:
     return OutboxRow(
         envelope.meta.event_id, envelope.source, envelope.detail_type, envelope.to_json()
     )
+
+
+def _split_calls(rows: Sequence[OutboxRow]) -> Iterator[list[OutboxRow]]:
+    """Calls that the bus's limits allow; a row over the limit goes alone, to be refused alone."""
+    call: list[OutboxRow] = []
+    size = 0
+    for row in rows:
+        row_size = len(row.envelope.encode()) + len(row.source) + len(row.detail_type) + 64
+        if call and (len(call) == MAX_ENTRIES_A_CALL or size + row_size > MAX_CALL_BYTES):
+            yield call
+            call, size = [], 0
+        call.append(row)
+        size += row_size
+    if call:
+        yield call
 
 
 class Publisher(Protocol):
@@ -53,8 +69,7 @@ class BusPublisher:
         from kit.aws import client
 
         sent: list[UUID] = []
-        for start in range(0, len(rows), MAX_ENTRIES_A_CALL):
-            chunk = rows[start : start + MAX_ENTRIES_A_CALL]
+        for chunk in _split_calls(rows):
             entries = [
                 {
                     "EventBusName": self._bus_name,
