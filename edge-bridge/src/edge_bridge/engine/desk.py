@@ -131,9 +131,16 @@ class Desk:
             day_equity=guard.day_equity,
             day_halted=guard.day_halted,
             peak_equity=guard.peak_equity,
-            orders_in_minute=sum(at > now_ns - MINUTE_NS for at in self.sent_ns),
+            orders_in_minute=self._count_recent(now_ns),
             stopped_ns=guard.stopped_ns.get(signal.symbol),
         )
+
+    def _count_recent(self, now_ns: int) -> int:
+        """Orders sent within the last minute; older ones are forgotten."""
+        sent = self.sent_ns
+        while sent and sent[0] <= now_ns - MINUTE_NS:
+            sent.popleft()
+        return len(sent)
 
     def find_position(self, order: Order) -> Position | None:
         """The order's open position, as last read."""

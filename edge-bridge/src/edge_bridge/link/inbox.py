@@ -8,7 +8,6 @@ import json
 import logging
 import queue
 import threading
-import time
 from collections import deque
 
 from pydantic import ValidationError
@@ -41,7 +40,6 @@ class Inbox:
         self._awaited = threading.Event()
         self._handled = threading.Event()
         self.unreadable = 0
-        self.last_message_s = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="inbox", daemon=True)
 
     def start(self) -> None:
@@ -80,6 +78,13 @@ class Inbox:
         if self._handed.empty():
             self._handled.set()
 
+    def is_empty(self) -> bool:
+        """Whether the queue holds nothing for us, in flight or waiting."""
+        try:
+            return self._handed.empty() and not self._restored and self._source.count() == 0
+        except ERRORS:
+            return False
+
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
@@ -99,7 +104,6 @@ class Inbox:
             self._awaited.wait(IDLE_POLL_S)
 
     def _take_in(self, received: list[Received]) -> None:
-        self.last_message_s = time.monotonic()
         handles: list[str] = []
         self._handled.clear()
         for message in received:

@@ -90,13 +90,14 @@ CREATE TABLE invoice_lines (
 );
 
 CREATE FUNCTION refuse_change_of_finalized_invoice() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE settling text[] := ARRAY['state', 'paid_at', 'payment_id'];
+-- number is computed after this trigger, from series and sequence, which are compared
+DECLARE free text[] := ARRAY['state', 'paid_at', 'payment_id', 'number'];
 BEGIN
   IF OLD.state = 'draft' THEN
     IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
     RETURN NEW;
   END IF;
-  IF TG_OP = 'DELETE' OR to_jsonb(OLD) - settling <> to_jsonb(NEW) - settling THEN
+  IF TG_OP = 'DELETE' OR to_jsonb(OLD) - free <> to_jsonb(NEW) - free THEN
     RAISE EXCEPTION 'invoice % is finalized and never changes', OLD.number
       USING ERRCODE = 'restrict_violation';
   END IF;

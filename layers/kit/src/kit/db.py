@@ -17,6 +17,7 @@ from psycopg.rows import DictRow, dict_row
 from contracts.envelope import Envelope, Message, Meta
 from kit.clock import Clock, SystemClock
 from kit.errors import Unavailable
+from kit.observability import warn
 from kit.outbox import BusPublisher, OutboxRow, Publisher, make_row
 from kit.settings import read_secret
 
@@ -164,8 +165,12 @@ class Database:
 
     def _publish(self, connection: "psycopg.Connection[DictRow]", rows: list[OutboxRow]) -> None:
         sent = self._publisher.publish(rows)
-        if sent:
+        if not sent:
+            return
+        try:
             connection.execute("DELETE FROM outbox WHERE event_id = ANY(%s)", [sent])
+        except psycopg.OperationalError as error:
+            warn("the work is done; the relay will publish again", error=str(error), rows=len(sent))
 
     def close(self) -> None:
         """Drop the connection; the next transaction opens another."""

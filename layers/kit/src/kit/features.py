@@ -242,25 +242,32 @@ def _compute(
     return out.astype(np.float32), ranges[:, 1] / 15.0
 
 
-_read_bar = attrgetter(*COLUMNS)
+read_bar = attrgetter(*COLUMNS)
+"""A bar as a tuple of COLUMNS."""
 
 
-def compute_row(
-    history: Sequence[BarLike], bar: BarLike, *, step_s: int = 60
+def compute_window(
+    bars: Sequence[tuple[int, ...]], *, step_s: int = 60
 ) -> FeatureRow | NotEnoughBars | GapInBars:
-    """Features of ``bar`` from itself and the 63 bars before it (the end of ``history``)."""
-    need = WINDOW - 1
-    if len(history) < need:
-        return NotEnoughBars(have=len(history) + 1)
-    rows = [_read_bar(one) for one in history[len(history) - need :]]
-    rows.append(_read_bar(bar))
-    columns = np.array(rows, dtype=np.int64).T
+    """Features of the last of ``bars``, tuples of COLUMNS, oldest first; the hot path's way in."""
+    if len(bars) < WINDOW:
+        return NotEnoughBars(have=len(bars))
+    flat = chain.from_iterable(bars[-WINDOW:])
+    columns = np.fromiter(flat, np.int64, WINDOW * len(COLUMNS)).reshape(WINDOW, -1).T
     holes = columns[0, 1:] - columns[0, :-1]
     widest = int(holes.max())
     if widest > MAX_HOLE_BARS * step_s * 1_000_000_000 or int(holes.min()) <= 0:
         return GapInBars(hole_ns=widest)
     values, atr = _compute(columns[0, -1:], columns[1:, None, :].astype(np.float64))
     return FeatureRow(values=values, atr_points=float(atr[0]))
+
+
+def compute_row(
+    history: Sequence[BarLike], bar: BarLike, *, step_s: int = 60
+) -> FeatureRow | NotEnoughBars | GapInBars:
+    """Features of ``bar`` from itself and the 63 bars before it (the end of ``history``)."""
+    window = [*history[-(WINDOW - 1) :], bar]
+    return compute_window([read_bar(one) for one in window], step_s=step_s)
 
 
 def compute_rows(columns: dict[str, NDArray[Any]], *, step_s: int = 60) -> FeatureTable:
