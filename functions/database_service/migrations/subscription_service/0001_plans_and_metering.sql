@@ -135,7 +135,9 @@ CREATE TABLE grants (
   PRIMARY KEY (tenant_id, version)
 );
 
--- "follows" names the end of the period before: no gaps, no overlaps.
+-- "follows" names the end of the period before: no gaps, no overlaps. plan_* is what the period is
+-- billed by: never less than used_plan_*, the dearest plan that was used in it. uses_before counts
+-- what was used before the tenant's present plan began.
 CREATE TABLE periods (
   tenant_id uuid NOT NULL,
   period_id uuid PRIMARY KEY,
@@ -146,7 +148,9 @@ CREATE TABLE periods (
   ends_at timestamptz NOT NULL,
   plan_code text NOT NULL,
   plan_version int NOT NULL,
-  plan_set_at timestamptz NOT NULL,
+  used_plan_code text,
+  used_plan_version int,
+  uses_before int NOT NULL DEFAULT 0 CHECK (uses_before >= 0),
   state text NOT NULL CHECK (state IN ('open', 'closed')),
   run_id uuid,
   closed_at timestamptz,
@@ -161,7 +165,8 @@ CREATE TABLE periods (
   UNIQUE (tenant_id, period_id),
   FOREIGN KEY (tenant_id, subscription_id) REFERENCES subscriptions (tenant_id, subscription_id),
   FOREIGN KEY (subscription_id, follows) REFERENCES periods (subscription_id, ends_at),
-  FOREIGN KEY (plan_code, plan_version) REFERENCES plan_versions
+  FOREIGN KEY (plan_code, plan_version) REFERENCES plan_versions,
+  FOREIGN KEY (used_plan_code, used_plan_version) REFERENCES plan_versions
 );
 CREATE INDEX periods_due ON periods (ends_at, period_id) WHERE state = 'open';
 

@@ -9,6 +9,7 @@ one row and many. All features are scale free: distances are divided by the aver
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from math import cos, pi, sin
 from operator import attrgetter
 from typing import Any, Protocol
@@ -16,48 +17,34 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-FEATURE_SET = "bars-v1"
-WINDOW = 64
-MAX_HOLE_BARS = 10
-"""A wider hole between two bars (a weekend) makes the window unfit; quiet minutes do not."""
+from kit.feature_set import (
+    COLUMNS,
+    EMAS,
+    FEATURE_SET,
+    FEATURES,
+    MAX_HOLE_BARS,
+    RETURNS,
+    SPANS,
+    WINDOW,
+)
 
-COLUMNS = ("open_ns", "open", "high", "low", "close", "spread", "ticks")
+__all__ = [
+    "FEATURES",
+    "FEATURE_SET",
+    "FeatureRow",
+    "FeatureTable",
+    "GapInBars",
+    "NotEnoughBars",
+    "compute_row",
+    "compute_rows",
+    "compute_window",
+    "read_bar",
+]
 
 _ONE = 1 << 20
 _GRID = 1024.0
 _CLIP = 16.0
 _CHUNK = 4_096
-_RETURNS = (1, 2, 3, 5, 10, 15, 30, 60)
-_EMAS = (5, 10, 20, 40)
-_SPANS = (5, 15, 30, 60)
-
-FEATURES: tuple[str, ...] = (
-    *(f"return_{k}" for k in _RETURNS),
-    *(f"ema_distance_{span}" for span in _EMAS),
-    "macd",
-    "macd_histogram",
-    *(f"efficiency_{k}" for k in (15, 60)),
-    *(f"position_in_range_{k}" for k in (15, 60)),
-    "bollinger_20",
-    *(f"rsi_{k}" for k in (15, 60)),
-    *(f"volatility_ratio_{k}" for k in (5, 15)),
-    *(f"range_ratio_{k}" for k in (5, 15)),
-    "volatility_to_range",
-    "autocorrelation_30",
-    "body",
-    "upper_wick",
-    "lower_wick",
-    "spread_to_range",
-    "spread_ratio",
-    "tick_intensity",
-    "tick_intensity_5",
-    "signed_ticks_15",
-    "minute_sin",
-    "minute_cos",
-    "weekday_sin",
-    "weekday_cos",
-)
-"""Names of the columns, in order."""
 
 
 class BarLike(Protocol):
@@ -126,20 +113,20 @@ def _weigh_emas() -> NDArray[np.float64]:
     macd = ema(12) - ema(26)
     alpha = 2.0 / (9 + 1)
     signal = np.sum([alpha * (1 - alpha) ** k * lag(macd, k) for k in range(30)], axis=0)
-    columns = [*(ema(span) for span in _EMAS), -macd, signal - macd]
+    columns = [*(ema(span) for span in EMAS), -macd, signal - macd]
     return np.asarray(np.rint(np.stack(columns, axis=1) * _ONE), dtype=np.float64)
 
 
 def _mark_spans() -> NDArray[np.float64]:
     """0/1 columns (63 x 4) that sum the last 5, 15, 30 and 60 of 63 steps."""
     steps = np.arange(WINDOW - 1)[:, None]
-    return (steps >= WINDOW - 1 - np.array(_SPANS)[None, :]).astype(np.float64)
+    return (steps >= WINDOW - 1 - np.array(SPANS)[None, :]).astype(np.float64)
 
 
 _EMA_WEIGHTS = _weigh_emas()
 _SPAN_MARKS = _mark_spans()
-_RETURN_AT = np.array([WINDOW - 1 - k for k in _RETURNS])
-_RETURN_SCALE = np.sqrt(np.array(_RETURNS, dtype=np.float64))
+_RETURN_AT = np.array([WINDOW - 1 - k for k in RETURNS])
+_RETURN_SCALE = np.sqrt(np.array(RETURNS, dtype=np.float64))
 _MINUTES = np.array(
     [(sin(2 * pi * m / 1440), cos(2 * pi * m / 1440)) for m in range(1440)], dtype=np.float64
 )

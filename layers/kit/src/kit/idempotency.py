@@ -18,7 +18,7 @@ from kit.errors import BadRequest, Conflict
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", max_length=80)]
 """Route parameter: the client's key; absent means the client takes the risk of a repeat."""
 
-_KEY = re.compile(r"^[\x21-\x7e]{1,80}$")
+_KEY = re.compile(r"[\x21-\x7e]{1,80}")
 
 
 class IdempotencyKeyReused(Conflict):
@@ -41,7 +41,7 @@ def answer_once(
     if key is None:
         status, body = run()
         return JSONResponse(body, status_code=status)
-    if not _KEY.match(key):
+    if not _KEY.fullmatch(key):
         raise BadRequest("Idempotency-Key: 1 to 80 visible ASCII characters")
     digest = hashlib.sha256(json.dumps(request, sort_keys=True, default=str).encode()).hexdigest()
     tx.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"{tx.tenant_id}:{key}"])

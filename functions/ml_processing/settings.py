@@ -1,0 +1,19 @@
+"""Settings of ml_processing, checked at cold start."""
+
+from functools import lru_cache
+
+from pydantic import Field
+
+from kit.settings import RoomSettings
+
+
+class MlSettings(RoomSettings):
+    """What this room needs beside the common settings."""
+
+    models_bucket: str = Field(min_length=3, max_length=63)
+
+
+@lru_cache(maxsize=1)
+def settings() -> MlSettings:
+    """The process's settings."""
+    return MlSettings()

@@ -1,0 +1,1 @@
+"""Decisions of payment_gateway: notifications, attempts and charges, transitions."""

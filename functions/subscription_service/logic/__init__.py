@@ -1,0 +1,1 @@
+"""Decisions of subscription_service: calendar, lifecycle of a subscription, metering, closing."""

@@ -1,0 +1,108 @@
+"""What subscription_service thinks in: plans, subscriptions, periods, quotas."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from contracts.subscription_service import Meter, Tier
+
+SubscriptionState = Literal["active", "canceled", "ended"]
+Outcome = Literal["counted", "over_limit"]
+
+
+@dataclass(frozen=True, slots=True)
+class MeterRule:
+    """How a plan treats one meter: a quota a day or a period; hard, or metered above it."""
+
+    meter: Meter
+    window: Literal["day", "period"]
+    quota: int | None
+    hard: bool
+    unit_price: int
+
+    @property
+    def included(self) -> int | None:
+        """Units of a period that the plan's fee covers; None when units are never charged."""
+        return self.quota if self.window == "period" else None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A published plan version."""
+
+    code: Tier
+    version: int
+    name: str
+    price: int
+    features: dict[str, Any]
+    meters: tuple[MeterRule, ...]
+
+    def rule(self, meter: Meter) -> MeterRule | None:
+        """The rule of a meter, if the plan has it."""
+        return next((rule for rule in self.meters if rule.meter == meter), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A tenant's subscription. ``canceled`` runs to the end of its period, then it is ``ended``."""
+
+    subscription_id: UUID
+    plan_code: Tier
+    plan_version: int
+    state: SubscriptionState
+    anchor_at: datetime
+    time_zone: str
+    pending_plan: Tier | None
+    paid_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A half-open stretch [starts_at, ends_at) that is billed as one, by one plan.
+
+    ``used_plan_code`` names the dearest plan that was given up after use; ``uses_before`` counts
+    what was used before the tenant's present plan began.
+    """
+
+    period_id: UUID
+    subscription_id: UUID
+    number: int
+    starts_at: datetime
+    ends_at: datetime
+    plan_code: Tier
+    plan_version: int
+    used_plan_code: Tier | None
+    used_plan_version: int | None
+    uses_before: int
+    closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """A window's use of a meter. ``announced_quota``: the quota whose end was announced."""
+
+    quota: int | None
+    used: int
+    over_limit: int
+    announced_quota: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """One use of a meter, as it was reported."""
+
+    key: UUID
+    meter: Meter
+    payload_hash: str
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UsageEntry:
+    """A use with its verdict: counted or over the limit, in which day and period."""
+
+    usage: Usage
+    outcome: Outcome
+    day: date
+    period_id: UUID | None
