@@ -1,7 +1,7 @@
 """One bar, one decision: a pure function of the bars, the model and the views, to the bit.
 
 The model gives direction and probability. Views of agents can only shrink the size, or stop the
-trade: a veto, or confident disagreement with the direction.
+trade: a veto, or confident disagreement of several with the direction.
 """
 
 from math import ceil, exp, log, sqrt
@@ -27,8 +27,9 @@ STOP_RANGES = 1.5
 TARGET_RANGES = 2.0
 MIN_STOP_POINTS = 50
 STOP_SPREADS = 3
-MAX_DISAGREEMENT = 0.75
-"""Confidence against the direction, less confidence for it, from which nothing is traded."""
+MAX_DISAGREEMENT = 1.0
+"""Confidence against the direction, less confidence for it, from which nothing is traded: more
+than one agent can have, so that no single one overrules the model without a veto."""
 _LOGIT_BOUND = 1e-6
 _OPPOSITE = {"buy": "bearish", "sell": "bullish"}
 _SAME = {"buy": "bullish", "sell": "bearish"}
@@ -132,7 +133,10 @@ def calibrate(raw: float, slope: float, intercept: float) -> float:
 def weigh_views(
     direction: Direction, views: tuple[View, ...]
 ) -> tuple[float, AbstentionReason | None]:
-    """The size factor of the most careful agent, or why there is no trade."""
+    """The size factor of the most careful agent, or why there is no trade.
+
+    An agent against the direction takes up to half of the size, by its confidence.
+    """
     size_factor, against = 1.0, 0.0
     for view in views:
         if view.veto or view.size_factor <= 0:
@@ -140,6 +144,7 @@ def weigh_views(
         size_factor = min(size_factor, view.size_factor)
         if view.stance == _OPPOSITE[direction]:
             against += view.confidence
+            size_factor = min(size_factor, 1 - view.confidence / 2)
         elif view.stance == _SAME[direction]:
             against -= view.confidence
     return size_factor, "views_disagree" if against >= MAX_DISAGREEMENT else None

@@ -216,7 +216,7 @@ def check_flow(counts: dict[str, Any], edge: dict[str, Any], tenants: int) -> li
 def check_money(counts: dict[str, Any], tenants: int) -> list[Check]:
     """Usage to paid invoices: every rupiah accounted for."""
     paid = [i for i in counts["invoices"] if i["state"] == "paid" and i["total"] > 0]
-    settled = [p for p in counts["payments"] if p["state"] == "settled"]
+    settled = [p for p in counts["payments"] if p["state"] in {"settlement", "capture"}]
     return [
         Check("usage metered = usage invoiced", counts["usage"]["metered"],
               counts["usage"]["invoiced"]),

@@ -38,7 +38,7 @@ def train_model(
     """Train on every bar before the replayed day; returns the promoted model of the API."""
     bars = build_bars(market, None, market.start)
     note(f"{len(bars):,} M1 bars before {market.start:%Y-%m-%d}")
-    key = f"datasets/{market.symbol}-M1-before-{market.start:%Y%m%d}.parquet"
+    key = f"datasets/{market.symbol}-M1-before-{market.start:%Y%m%d}.npz"
     bucket = find_bucket(stack)
     stack.client("s3").put_object(Bucket=bucket, Key=key, Body=write_dataset(bars))
     put_message(stack, TrainModel(training_id=uuid7(), symbol=market.symbol, dataset_key=key))

@@ -131,14 +131,15 @@ def test_the_most_careful_view_sets_the_size():
     assert decision.outcome.size_factor == 0.4
 
 
-def test_confident_disagreement_stops_the_trade_and_mild_does_not():
+def test_one_view_against_the_direction_shrinks_and_several_stop_the_trade():
     event = close_bar(BARS, 100)
     model = model_answering(0.6)
     strong, mild = view(stance="bearish", confidence=0.8), view(stance="bearish", confidence=0.6)
-    assert judge(event, model, strong).outcome.reason == "views_disagree"
-    assert judge(event, model, mild).outcome.reason is None
+    assert judge(event, model, strong).outcome.size_factor == 0.6
+    assert judge(event, model, mild).outcome.size_factor == 0.7
+    assert judge(event, model, strong, mild).outcome.reason == "views_disagree"
     support = view(stance="bullish", confidence=0.5)
-    assert judge(event, model, strong, support).outcome.reason is None
+    assert judge(event, model, strong, mild, support).outcome.reason is None
 
 
 VIEWS = st.builds(

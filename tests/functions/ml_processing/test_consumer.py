@@ -4,8 +4,7 @@ import hashlib
 import io
 import json
 
-import pyarrow
-import pyarrow.parquet
+import numpy as np
 import pytest
 
 from contracts.ids import uuid7
@@ -19,9 +18,9 @@ from tests.support.model_bucket import BUCKET
 SAMPLES = REPOSITORY / "events/samples/ml_processing"
 
 
-def put_dataset(s3, key="datasets/bars.parquet", **columns):
+def put_dataset(s3, key="datasets/bars.npz", **columns):
     body = io.BytesIO()
-    pyarrow.parquet.write_table(pyarrow.table(columns or make_bars(2_500)), body)
+    np.savez_compressed(body, **(columns or make_bars(2_500)))
     s3.put_object(Bucket=BUCKET, Key=key, Body=body.getvalue())
     return key
 
@@ -30,7 +29,7 @@ def train(**overrides):
     facts = {
         "training_id": uuid7(),
         "symbol": f"T{uuid7().hex[-8:]}",
-        "dataset_key": "datasets/bars.parquet",
+        "dataset_key": "datasets/bars.npz",
     }
     return TrainModel(**{**facts, **overrides})
 
@@ -88,7 +87,7 @@ def test_each_promotion_of_a_symbol_is_a_generation_of_its_own(room, bucket, pub
     assert [event.generation for event in published.messages(ModelPromoted)] == [1, 2]
 
 
-@pytest.mark.parametrize("body", [None, b"not parquet at all", b""])
+@pytest.mark.parametrize("body", [None, b"not an archive at all", b""])
 def test_a_dataset_that_cannot_be_used_ends_in_training_failed(room, bucket, published, body):
     command = train()
     if body is not None:

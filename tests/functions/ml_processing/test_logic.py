@@ -34,7 +34,7 @@ HASH = "0" * 64
 
 def order(**overrides):
     return TrainModel(
-        training_id=uuid7(), symbol="EURUSD", dataset_key="datasets/bars.parquet", **overrides
+        training_id=uuid7(), symbol="EURUSD", dataset_key="datasets/bars.npz", **overrides
     )
 
 
