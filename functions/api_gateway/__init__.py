@@ -1,8 +1,9 @@
-"""api_gateway: who may pass, and whether the house is well.
+"""Room card: api_gateway (port 8000 alone).
 
-Port alone: 8000. Doors: the REST API's authorizer (``authorizer.handler``), ``/v1/health`` and
-``/v1/health/ready`` (both open).
-Events in and out: none. Tables: none.
+Purpose: who may pass, and whether the house is well. Doors: the REST API's authorizer
+    (``authorizer.handler``), ``/v1/health`` and ``/v1/health/ready`` (both open).
+Events in: none. Events out: none.
+Tables owned: none.
 Secrets: ``db/api_gateway``, ``redis``, ``clickhouse`` (health only). The authorizer reads none:
 it verifies tokens with the public keys that user_service shows.
 """

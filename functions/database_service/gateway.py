@@ -16,13 +16,9 @@ def probe_redis() -> dict[str, Any]:
 
 def probe_clickhouse() -> dict[str, Any]:
     """ClickHouse."""
-    from contracts.ids import NIL
     from kit.analytics import open_analytics
 
-    row = open_analytics().query(
-        NIL, "SELECT version() AS version WHERE {tenant_id:UUID} IS NOT NULL"
-    )[0]
-    return {"engine": "clickhouse", "version": row["version"]}
+    return {"engine": "clickhouse", "version": open_analytics().read_version()}
 
 
 def probe_weaviate(url: str) -> dict[str, Any]:

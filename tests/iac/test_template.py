@@ -32,7 +32,7 @@ RULES = NESTED["rules.yaml"]
 ACCESS = NESTED["access.yaml"]
 
 # Commands travel on the bus or from the clock without being contracts of the registry.
-CLOCK_COMMANDS = {"RelayOutbox", "RunBilling", "RequestViews"}
+CLOCK_COMMANDS = {"DeliverPending", "RelayOutbox", "RequestViews", "RunBilling"}
 # (template, resource): why its statement may name everything.
 WILDCARDS = {
     (

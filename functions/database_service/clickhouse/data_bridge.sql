@@ -1,3 +1,4 @@
+-- Ticks as the edge accepted them, and what each batch read and rejected.
 CREATE TABLE IF NOT EXISTS ticks (
   tenant_id UUID,
   symbol LowCardinality(String),

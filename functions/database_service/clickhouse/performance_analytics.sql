@@ -1,3 +1,4 @@
+-- Every event of the bus, and the tenants' closed positions.
 CREATE TABLE IF NOT EXISTS events (
   tenant_id UUID,
   detail_type LowCardinality(String),

@@ -75,6 +75,15 @@ class Analytics:
             raise Unavailable("ClickHouse did not answer a query") from error
         return [dict(row) for row in result.named_results()]
 
+    def read_version(self) -> str:
+        """Ask the server for its version: a round trip that proves it answers."""
+        import clickhouse_connect
+
+        try:
+            return str(self._client.command("SELECT version()"))
+        except clickhouse_connect.driver.exceptions.Error as error:
+            raise Unavailable("ClickHouse does not answer") from error
+
 
 @lru_cache(maxsize=2)
 def open_analytics() -> Analytics:

@@ -16,7 +16,7 @@ from psycopg.rows import DictRow, dict_row
 
 from contracts.envelope import Envelope, Message, Meta
 from kit.clock import Clock, SystemClock
-from kit.errors import Unavailable
+from kit.errors import Unavailable, Unprocessable
 from kit.observability import warn
 from kit.outbox import BusPublisher, OutboxRow, Publisher, make_row
 from kit.settings import read_secret
@@ -141,6 +141,9 @@ class Database:
             yield tx
             self._write_outbox(connection, tx.rows)
             connection.execute("COMMIT")
+        except psycopg.DataError as error:
+            connection.execute("ROLLBACK")
+            raise Unprocessable("a value cannot be stored, such as text with a NUL") from error
         except BaseException:
             if not connection.closed and not connection.broken:
                 connection.execute("ROLLBACK")
