@@ -10,6 +10,7 @@ from iac.local.folders import make_empty_folder
 from iac.local.ports import LOOPBACK, choose_ports
 from iac.local.process import STOP_SECONDS, Part, minimal_env, start_part, wait_until_ready
 
+SERVER = Path(__file__).with_name("ministack_server.py")
 READY_SECONDS = 25.0
 
 
@@ -47,7 +48,7 @@ def start_ministack(
     port = port or choose_ports(1)[0]
     part = start_part(
         "ministack",
-        [sys.executable, "-P", "-m", "ministack"],
+        [sys.executable, "-P", str(SERVER)],
         log_dir=log_dir or directory / "logs",
         env=minimal_env(home, **_settings(home, port, enforce_iam)),
         cwd=home / "empty",

@@ -56,6 +56,7 @@ def edge_environment(stack: Stack) -> dict[str, str]:
             str(ROOT / part) for part in ("layers/contracts/src", "edge-bridge/src")
         ),
         "STAGE": stack.stage,
+        "EAGER_POLL_MS": "4",  # MiniStack looks at a polled queue every 100 ms only
         "EVENT_BUS_NAME": f"sinyal-{stack.stage}",
         "EDGE_QUEUE": f"sinyal-{stack.stage}-edge",
         "MARKET_DATA_QUEUE": f"sinyal-{stack.stage}-market-data",
