@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from iac.local.demo.books import Ledger, check_flow, check_isolation, check_queues, take_counts
+from iac.local.demo.books import check_flow, check_isolation, check_queues, take_counts
+from iac.local.demo.ledger import Ledger
 from iac.local.demo.market import Market
 from iac.local.demo.queues import read_depths, wait_until_quiet
 from iac.local.demo.replay import EdgeRun, follow_edge, start_edge

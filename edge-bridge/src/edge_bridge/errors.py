@@ -23,3 +23,7 @@ class QueueMissing(EdgeError):
 
 class OutboxStuck(EdgeError):
     """Messages that should have been sent still wait after the time allowed."""
+
+
+class LinkDied(EdgeError):
+    """A thread of the link ended by itself; its log says why."""

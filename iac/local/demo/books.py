@@ -8,15 +8,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-import psycopg
-from psycopg.rows import dict_row
-
-from contracts.ids import NIL
 from iac.local.demo.client import call_sandbox, list_rows
+from iac.local.demo.ledger import Ledger
 from iac.local.demo.queues import QueueDepth
 from iac.local.demo.tenants import Tenant
 from iac.local.stack import Stack
-from kit.analytics import Analytics
 
 FILL_MARKS = ("<b>BELI", "<b>JUAL", "<b>BUY", "<b>SELL", "BELI ", "JUAL ", "BUY ", "SELL ")
 
@@ -46,50 +42,6 @@ class Books:
     def balanced(self) -> bool:
         """Whether every equation holds."""
         return all(check.holds for check in self.checks)
-
-
-class Ledger:
-    """Reads the stores as their administrator."""
-
-    def __init__(self, stack: Stack) -> None:
-        self._connection = psycopg.connect(
-            stack.postgres.dsn, autocommit=True, row_factory=dict_row
-        )
-        self._analytics = Analytics(stack.clickhouse.secret)
-
-    def rows(self, sql: str) -> list[dict[str, Any]]:
-        """Rows of a PostgreSQL query."""
-        return list(self._connection.execute(sql).fetchall())
-
-    def number(self, sql: str) -> int:
-        """The one number of a PostgreSQL query."""
-        (row,) = self.rows(sql)
-        return int(next(iter(row.values())) or 0)
-
-    def tally(self, sql: str) -> dict[str, int]:
-        """A query of (key, n) as a dict."""
-        return {str(row["key"]): int(row["n"]) for row in self.rows(sql)}
-
-    def market(self) -> dict[str, Any]:
-        """What ClickHouse holds of the ticks."""
-        (ticks,) = self._analytics.query(
-            NIL, "SELECT count() AS n FROM ticks FINAL WHERE tenant_id = {tenant_id:UUID}"
-        )
-        (batches,) = self._analytics.query(
-            NIL,
-            "SELECT sum(read) AS read_, sum(stored) AS stored_, sumMap(rejected) AS rejected_"
-            " FROM tick_batches FINAL WHERE tenant_id = {tenant_id:UUID}",
-        )
-        rejected = {str(key): int(n) for key, n in dict(batches["rejected_"]).items()}
-        return {
-            "read": int(batches["read_"]),
-            "stored": int(ticks["n"]),
-            "rejected": rejected,
-        }
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
 
 
 def take_counts(stack: Stack, ledger: Ledger) -> dict[str, Any]:

@@ -46,7 +46,9 @@ def write_report(path: Path, summary: dict[str, Any], parts: dict[str, Any]) -> 
         ),
         (
             "Latency of each hop",
-            "Each decision and each order of the day, in microseconds (logarithmic).",
+            "Every decision, order and message of the day, in microseconds (logarithmic). The first"
+            " two are measured inside the process; the others lead through the bus, the queues and"
+            " the functions of the local stack, on this machine's clock.",
             _encode(_draw_latency(parts["latencies"])),
         ),
         ("Counts along the pipe", "Logarithmic.", _encode(_draw_pipe(summary))),
@@ -62,14 +64,14 @@ def write_report(path: Path, summary: dict[str, Any], parts: dict[str, Any]) -> 
     path.write_text(page, encoding="utf-8")
 
 
-def _figure(height: float = 3.4, columns: int = 1) -> tuple[Any, Any]:
+def _figure(height: float = 3.4, columns: int = 1, rows: int = 1) -> tuple[Any, Any]:
     import matplotlib as mpl
 
     mpl.use("svg")
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(1, columns, figsize=(11, height), layout="constrained")
-    for axis in axes if columns > 1 else [axes]:
+    figure, axes = plt.subplots(rows, columns, figsize=(11, height), layout="constrained")
+    for axis in axes.flat if rows * columns > 1 else [axes]:
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(alpha=0.25)
     return figure, axes
@@ -133,18 +135,25 @@ def _draw_equity(parts: dict[str, Any]) -> Any:
 
 def _draw_latency(latencies: dict[str, list[float]]) -> Any:
     import numpy as np
+    from matplotlib.ticker import NullFormatter
 
-    figure, axes = _figure(3.2, max(2, len(latencies)))
+    figure, grid = _figure(5.4, 3, rows=2)
+    axes = list(grid.flat)
     for axis, (name, values) in zip(axes, latencies.items(), strict=False):
-        if not values:
-            continue
-        data = np.asarray(values)
-        low, high = max(data.min(), 1.0), max(data.max(), data.min() + 1)
+        data = np.asarray(values or [0.0])
+        low, high = max(data.min(), 1.0), max(data.max(), data.min() + 1, 2.0)
         axis.hist(data, bins=np.geomspace(low, high * 1.01, 40).tolist(), color=_BLUE)
         axis.set_xscale("log")
+        axis.xaxis.set_minor_formatter(NullFormatter())
         p50, p99 = np.percentile(data, [50, 99])
-        axis.set_title(f"{name}: p50 {p50:,.0f}, p99 {p99:,.0f} µs", fontsize=10)
+        axis.set_title(f"{name}\np50 {_show_us(p50)}, p99 {_show_us(p99)}", fontsize=10)
+    for axis in axes[len(latencies) :]:
+        axis.set_visible(False)
     return figure
+
+
+def _show_us(value: float) -> str:
+    return f"{value:,.0f} µs" if value < 10_000 else f"{value / 1_000:,.0f} ms"
 
 
 def _draw_pipe(summary: dict[str, Any]) -> Any:

@@ -17,7 +17,6 @@ from rich.table import Table
 from iac.local.demo.billing import close_month
 from iac.local.demo.books import (
     Books,
-    Ledger,
     check_flow,
     check_isolation,
     check_money,
@@ -26,6 +25,7 @@ from iac.local.demo.books import (
 )
 from iac.local.demo.client import DemoFailed
 from iac.local.demo.display import DemoDisplay, Step
+from iac.local.demo.ledger import Ledger
 from iac.local.demo.market import Market, build_bars
 from iac.local.demo.queues import read_depths, wait_until_quiet
 from iac.local.demo.replay import EdgeRun, follow_edge, start_edge
@@ -234,6 +234,7 @@ def _collect(ledger: Ledger, market: Market, tenants: list[Tenant], books: Books
         "latencies": {
             "decision": [row["latency_us"] for row in decisions],
             "order path": [row["order_path_us"] for row in orders],
+            **ledger.hops(),
         },
         "checks": books.checks,
     }

@@ -162,7 +162,7 @@ class MarketBridge:
             bid=tuple(batch.bid),
             ask=tuple(batch.ask),
             read=batch.read,
-            rejected=dict(batch.rejected),
+            rejected=dict(sorted(batch.rejected.items())),
         )
         self._sequence += 1
         return Envelope.wrap(data, tenant_id=None, now=self._clock.now())

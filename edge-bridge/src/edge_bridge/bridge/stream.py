@@ -180,9 +180,9 @@ class SymbolStream:
             "known": self.known,
             "memory": asdict(self.validator.memory),
             "forming": None if forming is None else asdict(forming),
-            "batch": {**asdict(self.batch), "rejected": dict(self.batch.rejected)},
+            "batch": {**asdict(self.batch), "rejected": dict(sorted(self.batch.rejected.items()))},
             "accepted": self.accepted,
-            "rejected": dict(self.rejected),
+            "rejected": dict(sorted(self.rejected.items())),
         }
 
     @classmethod

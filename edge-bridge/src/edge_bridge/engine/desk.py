@@ -29,6 +29,8 @@ from edge_bridge.ports import (
 )
 
 MINUTE_NS = 60_000_000_000
+RULES_AGE_NS = 5 * MINUTE_NS
+"""Tick values and margins move with the price, slowly; they are read again this often."""
 KillReason = Literal["drawdown", "manual"]
 
 
@@ -54,6 +56,8 @@ class Desk:
     connected: bool = False
     state: AccountState | None = None
     state_ns: int = 0
+    rules_ns: int = 0
+    """When the instruments were read last."""
     positions: Sequence[Position] = ()
     contracts: dict[str, Contractual] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
@@ -79,8 +83,11 @@ class Desk:
         try:
             self.positions = self.terminal.positions()
             self.state = self.terminal.account()
+            due = now_ns - self.rules_ns >= RULES_AGE_NS
             for symbol in {*symbols, *(each.symbol for each in self.positions)}:
-                self._read_instrument(symbol, self.state.currency_digits)
+                if due or symbol not in self.contracts:
+                    self._read_instrument(symbol, self.state.currency_digits)
+            self.rules_ns = now_ns if due else self.rules_ns
         except (TerminalUnavailable, WrongTerminal):
             self.connected, self.state = False, None
             return False

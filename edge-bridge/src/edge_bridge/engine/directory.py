@@ -11,6 +11,8 @@ from contracts.envelope import Contract
 from contracts.subscription_service import ALL_SYMBOLS, EntitlementsChanged
 from contracts.trading_engine import AccountLinked, AccountUnlinked
 
+SYMBOLS_KEPT = 1_000
+
 
 class Account(Contract):
     """A tenant's account as last told; `linked` is None when only its end is known."""
@@ -37,6 +39,13 @@ class Directory:
     def __init__(self) -> None:
         self.accounts: dict[UUID, Account] = {}
         self.entitlements: dict[UUID, EntitlementsChanged] = {}
+        self._recipients: dict[str, list[Recipient]] = {}
+        self._within_plan: dict[UUID, bool] = {}
+
+    def forget_answers(self) -> None:
+        """Answers are kept for the next signal until something changes."""
+        self._recipients.clear()
+        self._within_plan.clear()
 
     def link(self, tenant_id: UUID | None, message: AccountLinked) -> Account | None:
         """Take a link; return the account when this changed it."""
@@ -52,6 +61,7 @@ class Directory:
         if tenant_id is None or (known is not None and known.version >= message.version):
             return False
         self.entitlements[tenant_id] = message
+        self.forget_answers()
         return True
 
     def is_entitled(self, tenant_id: UUID, symbol: str) -> bool:
@@ -61,6 +71,13 @@ class Directory:
 
     def find_recipients(self, symbol: str) -> list[Recipient]:
         """The tenants with active accounts that are entitled to a symbol."""
+        if symbol not in self._recipients:
+            if len(self._recipients) >= SYMBOLS_KEPT:
+                self._recipients.clear()
+            self._recipients[symbol] = self._list_recipients(symbol)
+        return self._recipients[symbol]
+
+    def _list_recipients(self, symbol: str) -> list[Recipient]:
         found: dict[UUID, list[Account]] = {}
         for account in self.accounts.values():
             if account.active and self.is_entitled(account.tenant_id, symbol):
@@ -77,6 +94,11 @@ class Directory:
 
     def is_within_plan(self, account: Account) -> bool:
         """Tell whether the plan has room for this account; the oldest ids come first."""
+        if account.account_id not in self._within_plan:
+            self._within_plan[account.account_id] = self._has_room(account)
+        return self._within_plan[account.account_id]
+
+    def _has_room(self, account: Account) -> bool:
         plan = self.entitlements.get(account.tenant_id)
         if plan is None or account.linked is None or not account.active:
             return False
@@ -105,6 +127,7 @@ class Directory:
             linked=linked or (known.linked if known else None),
         )
         self.accounts[account_id] = account
+        self.forget_answers()
         return account
 
 

@@ -51,6 +51,7 @@ class Engine:
         state = self.state
         state.now_ns = max(state.now_ns, now_ns)
         state.load()
+        self._entries.publish_interrupted()
         for account in state.directory.accounts.values():
             self._open_desk(account)
 

@@ -1,31 +1,31 @@
 """From a signal to orders: the way that must be short.
 
-What can be decided without the terminal is decided for all accounts first and written in one step
-(predictions, denials, intentions); only then orders leave, one an account; a second step records
-what the terminals answered. An intention without an answer is settled by the broker's books.
+All accounts are decided first and the intentions written in one step; only then orders leave, one
+an account; a second step holds all that the outside hears. An intention whose answer is missing is
+settled by the broker's books.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from time import perf_counter_ns
 from uuid import UUID
 
 from contracts.ai_orchestration import SignalIssued
 from contracts.envelope import Envelope, Meta
-from contracts.trading_engine import (
-    DenialReason,
-    OrderDenied,
-    OrderFilled,
-    OrderRejected,
-    PredictionDelivered,
-)
+from contracts.trading_engine import DenialReason
 from edge_bridge.engine.desk import Desk
 from edge_bridge.engine.directory import Account
 from edge_bridge.engine.journal import Record
-from edge_bridge.engine.models import Delivery, Order, name_order
+from edge_bridge.engine.models import Cause, Delivery, Order, name_order, write_value
 from edge_bridge.engine.quota import make_calendar
+from edge_bridge.engine.reports import (
+    report_delivery,
+    report_denial,
+    report_outcome,
+    report_prediction,
+)
 from edge_bridge.engine.risk import Ticket, judge
-from edge_bridge.engine.state import EngineState, to_instant, to_ns
+from edge_bridge.engine.state import EngineState, to_ns
 from edge_bridge.ports import Done, OrderRequest, Rejected, SendResult, Unknown
 
 FUTURE_MAX_NS = 5_000_000_000
@@ -35,12 +35,14 @@ SECOND_NS = 1_000_000_000
 
 @dataclass(slots=True)
 class Step:
-    """What one signal, or one delayed delivery, does in its first write."""
+    """What one signal, or one delayed delivery, leads to."""
 
-    events: list[Envelope] = field(default_factory=list)
-    records: list[Record] = field(default_factory=list)
-    orders: list[Order] = field(default_factory=list)
+    delivered: list[tuple[Delivery, datetime]] = field(default_factory=list)
+    """Predictions that count from now on."""
+    intended: list[Order] = field(default_factory=list)
     """Orders about to leave."""
+    denied: list[Order] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
 
 
 class Entries:
@@ -52,21 +54,15 @@ class Entries:
     def take_signal(self, signal: SignalIssued, cause: Meta, taken_ns: int) -> None:
         """Deliver a signal to every tenant that is due now, and plan the others."""
         state, step = self._state, Step()
+        as_of_ns = to_ns(signal.as_of)
+        link = Cause(cause.event_id, cause.correlation_id)
         for recipient in state.directory.find_recipients(signal.symbol):
-            tenant_id = recipient.tenant_id
             delay_ns = recipient.entitlements.prediction_delay_s * SECOND_NS
-            due_ns = to_ns(signal.as_of) + delay_ns
-            delivery = Delivery(
-                tenant_id=tenant_id, signal=signal, cause=cause, due_ns=due_ns,
-                visible_at=to_instant(due_ns),
-            )  # fmt: skip
-            if (signal.signal_id, tenant_id) in state.handled or delivery.key in state.deliveries:
-                continue
-            if delay_ns and due_ns > state.now_ns:
-                state.deliveries[delivery.key] = delivery
-                step.records.append(("delivery", delivery.key, delivery.model_dump_json()))
-            else:
-                self._deliver(delivery, step)
+            delivery = Delivery(recipient.tenant_id, signal, link, as_of_ns + delay_ns)
+            if not delay_ns:
+                self._deliver(delivery, recipient.accounts, step)
+            elif delivery.key not in state.deliveries:
+                self._plan(delivery, recipient.accounts, step)
         self._carry_out(step, taken_ns, done=cause.event_id)
 
     def deliver_due(self, *, market_over: bool = False) -> None:
@@ -76,57 +72,76 @@ class Entries:
         if market_over:
             due = list(state.deliveries.values())
         for delivery in sorted(due, key=lambda each: (each.due_ns, each.key)):
-            taken_ns = perf_counter_ns()
-            step = Step()
+            taken_ns, step = perf_counter_ns(), Step()
             step.records.append(("delivery", delivery.key, None))
-            self._deliver(delivery, step)
+            self._deliver(delivery, state.directory.find_accounts(delivery.tenant_id), step)
             self._carry_out(step, taken_ns)
             del state.deliveries[delivery.key]
 
-    def _deliver(self, delivery: Delivery, step: Step) -> None:
+    def _plan(self, delivery: Delivery, accounts: tuple[Account, ...], step: Step) -> None:
+        """Keep a delivery for later, or make it when its time has come already."""
+        if delivery.due_ns <= self._state.now_ns:
+            self._deliver(delivery, accounts, step)
+            return
+        self._state.deliveries[delivery.key] = delivery
+        step.records.append(("delivery", delivery.key, write_value(delivery)))
+
+    def publish_interrupted(self) -> None:
+        """Deliver the predictions of orders that an earlier process sent and did not report."""
+        events: dict[tuple[UUID, UUID], Envelope] = {}
+        records: list[Record] = []
+        for orders in self._state.orders.values():
+            for key, order in orders.items():
+                if not order.predicted:
+                    events.setdefault((order.signal_id, order.tenant_id), report_prediction(order))
+                    orders[key] = replace(order, predicted=True)
+                    records.append(orders[key].record)
+        if records:
+            self._state.journal.write(events=list(events.values()), records=records)
+
+    def _deliver(self, delivery: Delivery, accounts: tuple[Account, ...], step: Step) -> None:
         """Decide one tenant's accounts; exactly one outcome each."""
         state, signal, tenant_id = self._state, delivery.signal, delivery.tenant_id
+        fresh = [each for each in accounts if not state.is_handled(signal, each)]
+        if not fresh:
+            return
         now = state.clock.now()
-        accounts = state.directory.find_accounts(tenant_id)
-        reason, day = self._judge_delivery(delivery, now)
-        if reason is None and day is not None and accounts:
-            state.quota.count(tenant_id, day)
-            prediction = PredictionDelivered(
-                signal_id=signal.signal_id, symbol=signal.symbol, visible_at=delivery.visible_at
-            )
-            step.events.append(
-                Envelope.wrap(prediction, tenant_id=tenant_id, now=now, cause=delivery.cause)
-            )
-        for account in accounts:
+        known_day = state.delivered.get((signal.signal_id, tenant_id))
+        reason, day = self._judge_delivery(delivery, now, known_day)
+        if day is not None and known_day is None:
+            state.note_delivered(signal.signal_id, tenant_id, day)
+            step.delivered.append((delivery, now))
+        for account in fresh:
             desk = state.desks.get(account.account_id)
             verdict = reason or self._judge_account(desk, account, signal)
             order = _decide(delivery, account, verdict, state.now_ns, decided=(now, day))
             state.remember(order)
-            step.records.append(("order", order.key, order.model_dump_json()))
-            if isinstance(verdict, Ticket):
-                step.orders.append(order)
-            else:
-                step.events.append(_deny(order, verdict, now))
+            (step.denied if order.state == "denied" else step.intended).append(order)
 
     def _judge_delivery(
-        self, delivery: Delivery, now: datetime
+        self, delivery: Delivery, now: datetime, known_day: str | None
     ) -> tuple[DenialReason | None, str | None]:
         """What speaks against the delivery itself, and the day it counts for when nothing does."""
         state, signal, tenant_id = self._state, delivery.signal, delivery.tenant_id
-        if not state.directory.is_entitled(tenant_id, signal.symbol):
-            return "symbol_not_entitled", None
-        as_of_ns, expires_ns = to_ns(signal.as_of), to_ns(signal.expires_at)
-        if as_of_ns > state.now_ns + FUTURE_MAX_NS or expires_ns <= as_of_ns:
-            return "signal_invalid", None
-        if state.bars.get((signal.bar_id, tenant_id), signal.signal_id) != signal.signal_id:
-            return "duplicate_signal", None
-        if state.now_ns >= expires_ns:
-            return "signal_expired", None
+        reason = self._judge_signal(signal, tenant_id)
+        if reason is not None or known_day is not None:
+            return reason, None if reason else known_day
         plan = state.directory.entitlements[tenant_id]
         day = make_calendar(plan)(now)
         if not state.quota.has_room(tenant_id, plan, day, now):
             return "quota_exhausted", None
         return None, day
+
+    def _judge_signal(self, signal: SignalIssued, tenant_id: UUID) -> DenialReason | None:
+        state = self._state
+        if not state.directory.is_entitled(tenant_id, signal.symbol):
+            return "symbol_not_entitled"
+        as_of_ns, expires_ns = to_ns(signal.as_of), to_ns(signal.expires_at)
+        if as_of_ns > state.now_ns + FUTURE_MAX_NS or expires_ns <= as_of_ns:
+            return "signal_invalid"
+        if state.bars.get((signal.bar_id, tenant_id), signal.signal_id) != signal.signal_id:
+            return "duplicate_signal"
+        return "signal_expired" if state.now_ns >= expires_ns else None
 
     def _judge_account(
         self, desk: Desk | None, account: Account, signal: SignalIssued
@@ -143,32 +158,44 @@ class Entries:
         return judge(picture, state.limits)
 
     def _carry_out(self, step: Step, taken_ns: int, done: UUID | None = None) -> None:
-        """Write the step, send its orders, write what became of them."""
+        """Write the intentions, send them, write everything else.
+
+        Killed in between, the message is not done: it comes again, finds the intentions, and
+        answers only for the accounts that have none.
+        """
         state = self._state
-        handled = () if done is None else (done,)
-        if not step.orders:
-            state.journal.write(events=step.events, records=step.records, done=handled)
-            return
-        state.journal.write(events=step.events, records=step.records, quiet=True)
-        events: list[Envelope] = []
-        records: list[Record] = []
-        for order in step.orders:
-            desk = state.desks[order.account_id]
-            desk.orders[order.key] = order
-            desk.sent_ns.append(state.now_ns)
-            path_us = (perf_counter_ns() - taken_ns) / 1_000
-            answer = desk.terminal.send(_ask(order))
-            settled = record_answer(
-                order.model_copy(update={"order_path_us": path_us}), answer, state.now_ns
-            )
-            keep_order(desk, settled)
-            records.append(("order", settled.key, settled.model_dump_json()))
-            event = report_outcome(settled, state.clock.now())
+        if step.intended:
+            state.journal.write(records=[each.record for each in step.intended], quiet=True)
+        settled = [self._send(order, taken_ns) for order in step.intended]
+        events = [report_delivery(delivery, now) for delivery, now in step.delivered]
+        events += [report_denial(order) for order in step.denied]
+        now = state.clock.now()
+        for order in settled:
+            event = report_outcome(order, now)
             if event is not None:
                 events.append(event)
-        state.journal.write(events=events, records=records, done=handled)
-        for order in step.orders:
+        records: list[Record] = [each.record for each in step.denied + settled]
+        state.journal.write(
+            events=events,
+            records=records + step.records,
+            done=() if done is None else (done,),
+        )
+        for order in settled:
             state.desks[order.account_id].refresh(state.now_ns, (order.symbol,))
+
+    def _send(self, order: Order, taken_ns: int) -> Order:
+        """Hand one order to its terminal, once."""
+        now_ns = self._state.now_ns
+        desk = self._state.desks[order.account_id]
+        desk.orders[order.key] = order
+        desk.sent_ns.append(now_ns)
+        request = _ask(order)
+        path_us = (perf_counter_ns() - taken_ns) / 1_000
+        answer = desk.terminal.send(request)
+        reported = replace(order, order_path_us=path_us, predicted=True)
+        settled = record_answer(reported, answer, now_ns)
+        keep_order(desk, settled)
+        return settled
 
 
 def _decide(
@@ -183,6 +210,7 @@ def _decide(
     order_id, magic = name_order(signal, account.account_id)
     ticket = verdict if isinstance(verdict, Ticket) else None
     return Order(
+        key=f"{signal.signal_id}/{account.account_id}",
         order_id=order_id,
         tenant_id=delivery.tenant_id,
         account_id=account.account_id,
@@ -195,6 +223,7 @@ def _decide(
         cause=delivery.cause,
         decided_ns=now_ns,
         decided_at=now,
+        visible_ns=delivery.due_ns,
         delivered_day=day,
         denial=None if isinstance(verdict, Ticket) else verdict,
         volume=ticket.volume if ticket else 0,
@@ -205,29 +234,16 @@ def _decide(
     )
 
 
-def _deny(order: Order, reason: DenialReason, now: datetime) -> Envelope:
-    data = OrderDenied(
-        order_id=order.order_id,
-        account_id=order.account_id,
-        signal_id=order.signal_id,
-        symbol=order.symbol,
-        direction=order.direction,
-        reason=reason,
-        denied_at=to_instant(order.decided_ns),
-    )
-    return Envelope.wrap(data, tenant_id=order.tenant_id, now=now, cause=order.cause)
-
-
 def _ask(order: Order) -> OrderRequest:
     return OrderRequest(
-        client_id=str(order.order_id),
+        client_id=order.key,
         symbol=order.symbol,
         side=order.direction,
         volume=order.volume,
         stop_loss=order.stop_loss,
         take_profit=order.take_profit,
         magic=order.magic,
-        comment=f"sinyal {order.order_id.hex[:16]}",
+        comment=f"sinyal {order.magic:x}",
     )
 
 
@@ -253,27 +269,3 @@ def keep_order(desk: Desk, order: Order) -> None:
         desk.orders[order.key] = order
     else:
         desk.orders.pop(order.key, None)
-
-
-def report_outcome(order: Order, now: datetime) -> Envelope | None:
-    """The order's one outcome event; None while the outcome is open."""
-    data: OrderFilled | OrderRejected
-    if order.state == "filled":
-        data = OrderFilled(
-            order_id=order.order_id, account_id=order.account_id, signal_id=order.signal_id,
-            symbol=order.symbol, digits=order.digits, direction=order.direction,
-            volume=order.volume, price=order.price_open, stop_loss=order.stop_loss,
-            take_profit=order.take_profit, position_ticket=order.position,
-            deal_ticket=order.deal, filled_at=to_instant(order.opened_ns),
-            order_path_us=order.order_path_us,
-        )  # fmt: skip
-    elif order.state == "rejected":
-        data = OrderRejected(
-            order_id=order.order_id, account_id=order.account_id, signal_id=order.signal_id,
-            symbol=order.symbol, direction=order.direction, volume=order.volume,
-            retcode=order.retcode, reason=order.reason,
-            rejected_at=to_instant(order.decided_ns), order_path_us=order.order_path_us,
-        )  # fmt: skip
-    else:
-        return None
-    return Envelope.wrap(data, tenant_id=order.tenant_id, now=now, cause=order.cause)

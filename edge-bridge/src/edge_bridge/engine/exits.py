@@ -4,14 +4,17 @@ A close is found in the broker's deals, whoever asked for it, and reported once,
 also ends the order. Closing again is safe where opening again is not: a close names its position.
 """
 
+from dataclasses import replace
+
 from contracts.envelope import Envelope
-from contracts.trading_engine import CloseReason, PositionClosed
+from contracts.trading_engine import CloseReason
 from edge_bridge.engine.deals import find_closing, name_reason
 from edge_bridge.engine.desk import Desk
-from edge_bridge.engine.entries import keep_order, report_outcome
+from edge_bridge.engine.entries import keep_order
 from edge_bridge.engine.journal import Reconcile, Record
 from edge_bridge.engine.models import Order
 from edge_bridge.engine.quota import make_calendar
+from edge_bridge.engine.reports import report_closed, report_outcome
 from edge_bridge.engine.risk import is_drawn_down
 from edge_bridge.engine.state import EngineState, to_instant
 from edge_bridge.ports import Deal, TerminalUnavailable
@@ -54,11 +57,11 @@ class Exits:
         marked: list[Order] = []
         for order, reason in due:
             known = order.exit_reason
-            marked.append(order if known else order.model_copy(update={"exit_reason": reason}))
+            marked.append(order if known else replace(order, exit_reason=reason))
             desk.orders[order.key] = marked[-1]
         changed = [new for new, (old, _) in zip(marked, due, strict=True) if new is not old]
         if changed:
-            self._state.journal.write(records=[_record(order) for order in changed], quiet=True)
+            self._state.journal.write(records=[order.record for order in changed], quiet=True)
         for order in marked:
             position = desk.find_position(order)
             if position is not None:
@@ -70,6 +73,8 @@ class Exits:
     def _find_exit(self, desk: Desk, order: Order) -> CloseReason | None:
         if desk.guard.killed == "drawdown":
             return "kill_switch"
+        if order.exit_reason is not None:
+            return order.exit_reason  # a close that was refused, or whose answer was lost
         return "horizon" if order.exit_ns <= self._state.now_ns else None
 
     def _settle(self, desk: Desk) -> None:
@@ -95,7 +100,7 @@ class Exits:
             if settled is order:
                 continue
             keep_order(desk, settled)
-            records.append(_record(settled))
+            records.append(settled.record)
             event = report_outcome(settled, now)
             if event is not None:
                 events.append(event)
@@ -116,6 +121,8 @@ class Exits:
             deals = desk.terminal.deals_since(since_ns)
         except TerminalUnavailable:
             return
+        assert desk.state is not None  # it was just read
+        balance, now = desk.state.balance, self._state.clock.now()
         events: list[Envelope] = []
         records: list[Record] = []
         for order in gone:
@@ -128,36 +135,12 @@ class Exits:
                 stopped = {**desk.guard.stopped_ns, order.symbol: closing.time_ns}
                 desk.guard = desk.guard.model_copy(update={"stopped_ns": stopped})
                 records.append(self._guard_record(desk))
-            closed = order.move("closed", reason=reason)
+            closed = order.move("closed", reason=reason, exit_reason=reason)
             keep_order(desk, closed)
-            records.append(_record(closed))
-            events.append(self._report(desk, order, closing, profit, reason))
+            records.append(closed.record)
+            events.append(report_closed(closed, closing, profit, balance, now))
         if events:
             self._state.journal.write(events=events, records=records)
-
-    def _report(
-        self, desk: Desk, order: Order, closing: Deal, profit: int, reason: CloseReason
-    ) -> Envelope:
-        assert desk.state is not None  # the desk was just read
-        data = PositionClosed(
-            order_id=order.order_id,
-            account_id=order.account_id,
-            signal_id=order.signal_id,
-            symbol=order.symbol,
-            digits=order.digits,
-            direction=order.direction,
-            volume=order.volume,
-            position_ticket=order.position,
-            price_open=order.price_open,
-            price_close=closing.price,
-            profit_cents=profit,
-            balance_cents=desk.state.balance,
-            reason=reason,
-            opened_at=to_instant(order.opened_ns),
-            closed_at=to_instant(max(closing.time_ns, order.opened_ns)),
-        )
-        now = self._state.clock.now()
-        return Envelope.wrap(data, tenant_id=order.tenant_id, now=now, cause=order.cause)
 
     def _measure_guard(self, desk: Desk) -> None:
         """Keep the day's first equity and the peak; latch what the limits say."""
@@ -196,7 +179,3 @@ def _fill(order: Order, deal: Deal) -> Order:
         position=deal.position,
         deal=deal.ticket,
     )
-
-
-def _record(order: Order) -> Record:
-    return "order", order.key, order.model_dump_json()

@@ -1,8 +1,15 @@
-"""What the engine remembers of an order, from the intention to the flat position."""
+"""What the engine remembers of an order, from the intention to the flat position.
 
+Plain dataclasses, because one is made and written while a signal waits to become an order.
+"""
+
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal, Self
+from typing import Any, Literal, TypeVar
 from uuid import UUID
+
+import orjson
+from pydantic import TypeAdapter
 
 from contracts.ai_orchestration import Direction, SignalIssued
 from contracts.envelope import Contract, Meta
@@ -26,9 +33,30 @@ class IllegalTransition(Exception):
     """An order cannot go from this state to that one."""
 
 
-class Order(Contract):
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The message that led to an order: its later events are linked to it, after a restart too."""
+
+    event_id: UUID
+    correlation_id: UUID
+
+    def as_meta(self, now: datetime) -> Meta:
+        """The cause as an envelope's `wrap` wants it."""
+        return Meta(
+            event_id=self.event_id,
+            tenant_id=None,
+            occurred_at=now,
+            correlation_id=self.correlation_id,
+            schema_version=1,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
     """One signal on one account: denied, or an order with a magic of its own."""
 
+    key: str
+    """Names the outcome: there is one a signal and account."""
     order_id: UUID
     tenant_id: UUID
     account_id: UUID
@@ -38,20 +66,23 @@ class Order(Contract):
     digits: int
     direction: Direction
     state: OrderState
-    cause: Meta
-    """Meta of the signal: later events are linked to it, after a restart too."""
+    cause: Cause
     decided_ns: int
     """Market time of the decision."""
     decided_at: datetime
-    delivered_day: str | None = None
+    visible_ns: int
+    """Market time from which the tenant may see the signal."""
+    delivered_day: str | None
     """The tenant's local day that the prediction counts for; None when it was not delivered."""
+    exit_ns: int
+    """Market time at which the position is closed if nothing else closed it."""
+    predicted: bool = False
+    """Whether the prediction was reported; the intention is written before it."""
     denial: DenialReason | None = None
     volume: int = 0
     stop_loss: int = 0
     take_profit: int = 0
     magic: int = 0
-    exit_ns: int = 0
-    """Market time at which the position is closed if nothing else closed it."""
     order_path_us: float = 0.0
     position: int = 0
     deal: int = 0
@@ -62,39 +93,58 @@ class Order(Contract):
     retcode: int = 0
     reason: str = ""
 
-    @property
-    def key(self) -> str:
-        """Names the outcome: there is one a signal and account."""
-        return order_key(self.signal_id, self.account_id)
-
-    def move(self, state: OrderState, **facts: object) -> Self:
+    def move(self, state: OrderState, **facts: Any) -> "Order":
         """The order in its next state. Raises IllegalTransition."""
         if state not in _NEXT[self.state]:
             raise IllegalTransition(f"{self.order_id}: {self.state} -> {state}")
-        return self.model_copy(update={"state": state, **facts})
+        return replace(self, state=state, **facts)
+
+    @property
+    def record(self) -> tuple[str, str, str]:
+        """The order as a record of the journal."""
+        return "order", self.key, write_value(self)
 
 
-def order_key(signal_id: UUID, account_id: UUID) -> str:
-    """Name of the outcome of a signal on an account."""
-    return f"{signal_id}/{account_id}"
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A signal for a tenant, at once or later because of its tier."""
+
+    tenant_id: UUID
+    signal: SignalIssued
+    cause: Cause
+    due_ns: int
+
+    @property
+    def key(self) -> str:
+        """Names the delivery."""
+        return f"{self.signal.signal_id}/{self.tenant_id}"
+
+
+_T = TypeVar("_T", Order, Delivery)
+_READERS: dict[type[Any], TypeAdapter[Any]] = {
+    Order: TypeAdapter(Order),
+    Delivery: TypeAdapter(Delivery),
+}
+
+
+def write_value(value: Order | Delivery) -> str:
+    """Write a remembered value as JSON."""
+    return orjson.dumps(value, default=_dump_contract).decode()
+
+
+def read_value(kind: type[_T], text: str) -> _T:
+    """Read a remembered value; every field is checked."""
+    value: _T = _READERS[kind].validate_json(text)
+    return value
+
+
+def _dump_contract(value: object) -> object:
+    if isinstance(value, Contract):
+        return value.model_dump(mode="json")
+    raise TypeError(type(value).__name__)
 
 
 def name_order(signal: SignalIssued, account_id: UUID) -> tuple[UUID, int]:
     """The order's id and magic: always the same for a signal and account."""
     order_id = derived_id("order", signal.signal_id, account_id)
     return order_id, order_id.int % (MAGIC_MAX - 1) + 1
-
-
-class Delivery(Contract):
-    """A signal that a tenant gets later, because of its tier."""
-
-    tenant_id: UUID
-    signal: SignalIssued
-    cause: Meta
-    due_ns: int
-    visible_at: datetime
-
-    @property
-    def key(self) -> str:
-        """Names the delivery."""
-        return f"{self.signal.signal_id}/{self.tenant_id}"

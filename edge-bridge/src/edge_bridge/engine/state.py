@@ -6,17 +6,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from contracts.ai_orchestration import SignalIssued
 from contracts.subscription_service import EntitlementsChanged, QuotaExhausted
 from edge_bridge.engine.desk import Desk, Guard
 from edge_bridge.engine.directory import Account, Directory
 from edge_bridge.engine.journal import BusinessClock, EngineJournal, Record
-from edge_bridge.engine.models import Delivery, Order
+from edge_bridge.engine.models import Delivery, Order, read_value
 from edge_bridge.engine.quota import DailyQuota
 from edge_bridge.engine.risk import RiskLimits
 from edge_bridge.ports import Quote
 
 HANDLED_KEPT = 100_000
-"""So many (signal, tenant) pairs are remembered to know a repetition."""
+"""So many (signal, account) pairs are remembered to know a repetition."""
 ORDERS_KEPT = timedelta(days=7)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OVER = frozenset({"closed", "rejected", "denied"})
@@ -29,7 +30,8 @@ def to_instant(time_ns: int) -> datetime:
 
 def to_ns(moment: datetime) -> int:
     """An instant as nanoseconds since the epoch."""
-    return (moment - _EPOCH) // timedelta(microseconds=1) * 1_000
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1_000
 
 
 @dataclass(slots=True)
@@ -47,6 +49,9 @@ class EngineState:
     deliveries: dict[str, Delivery] = field(default_factory=dict)
     references: dict[str, Quote] = field(default_factory=dict)
     handled: OrderedDict[tuple[UUID, UUID], None] = field(default_factory=OrderedDict)
+    """(signal, account) with an outcome."""
+    delivered: OrderedDict[tuple[UUID, UUID], str] = field(default_factory=OrderedDict)
+    """(signal, tenant) -> the day the prediction counts for."""
     bars: OrderedDict[tuple[UUID, UUID], UUID] = field(default_factory=OrderedDict)
     """(bar, tenant) -> the signal that was acted on."""
     orders: dict[UUID, dict[str, Order]] = field(default_factory=dict)
@@ -58,13 +63,25 @@ class EngineState:
     def remember(self, order: Order) -> None:
         """Keep what an order says about later signals."""
         self.orders_made += order.magic > 0
-        self.handled[(order.signal_id, order.tenant_id)] = None
+        self.handled[(order.signal_id, order.account_id)] = None
         if order.denial not in ("duplicate_signal", "signal_invalid"):
             self.bars.setdefault((order.bar_id, order.tenant_id), order.signal_id)
         if len(self.handled) > HANDLED_KEPT:
             self.handled.popitem(last=False)
         if len(self.bars) > HANDLED_KEPT:
             self.bars.popitem(last=False)
+
+    def is_handled(self, signal: SignalIssued, account: Account) -> bool:
+        """Whether the signal has its outcome on the account."""
+        return (signal.signal_id, account.account_id) in self.handled
+
+    def note_delivered(self, signal_id: UUID, tenant_id: UUID, day: str) -> None:
+        """Count a prediction, once a signal and tenant."""
+        if (signal_id, tenant_id) not in self.delivered:
+            self.delivered[(signal_id, tenant_id)] = day
+            self.quota.count(tenant_id, day)
+            if len(self.delivered) > HANDLED_KEPT:
+                self.delivered.popitem(last=False)
 
     def load(self) -> None:
         """Read everything back from the journal."""
@@ -79,28 +96,25 @@ class EngineState:
         for key, text in load("guard").items():
             self.guards[UUID(key)] = Guard.model_validate_json(text)
         for key, text in load("delivery").items():
-            self.deliveries[key] = Delivery.model_validate_json(text)
+            self.deliveries[key] = read_value(Delivery, text)
         self._load_orders(load)
 
     def _load_orders(self, load: Callable[[str], dict[str, str]]) -> None:
-        orders = [Order.model_validate_json(text) for text in load("order").values()]
+        orders = [read_value(Order, text) for text in load("order").values()]
         orders.sort(key=lambda order: (order.decided_at, order.key))
         oldest = self.clock.now() - ORDERS_KEPT
         forgotten: list[Record] = []
-        delivered: set[tuple[UUID, UUID, str]] = set()
         for order in orders:
             if order.state in _OVER and order.decided_at < oldest:
                 forgotten.append(("order", order.key, None))
                 continue
             self.remember(order)
             if order.delivered_day is not None:
-                delivered.add((order.tenant_id, order.signal_id, order.delivered_day))
+                self.note_delivered(order.signal_id, order.tenant_id, order.delivered_day)
             if order.state not in _OVER:
                 self.orders.setdefault(order.account_id, {})[order.key] = order
             if order.magic:
                 self.sent.setdefault(order.account_id, []).append(order.decided_ns)
-        for tenant_id, _, day in sorted(delivered, key=str):
-            self.quota.count(tenant_id, day)
         if forgotten:
             self.journal.write(records=forgotten)
 

@@ -25,6 +25,8 @@ CALL_BYTES_MAX = 240_000
 """Both services take 256 KB a call; the rest is for names and quotes."""
 LONG_POLL_S = 10
 READ_TIMEOUT_S = 15
+VISIBILITY_S = 5
+"""Storing a message takes milliseconds; one that we died with comes back soon."""
 ERRORS = (BotoCoreError, ClientError)
 
 
@@ -134,7 +136,10 @@ class EdgeQueue:
     def receive(self, wait_s: int) -> list[Received]:
         """Take up to ten messages, waiting for the first."""
         answer = self._client.receive_message(
-            QueueUrl=self._url, MaxNumberOfMessages=ENTRIES_MAX, WaitTimeSeconds=wait_s
+            QueueUrl=self._url,
+            MaxNumberOfMessages=ENTRIES_MAX,
+            WaitTimeSeconds=wait_s,
+            VisibilityTimeout=VISIBILITY_S,
         )
         return [
             Received(message["ReceiptHandle"], message["Body"])

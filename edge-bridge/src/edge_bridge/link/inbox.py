@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from contracts.envelope import Envelope
 from contracts.registry import UnknownMessage, UnknownSchemaVersion, parse_envelope
+from edge_bridge.errors import LinkDied
 from edge_bridge.link.aws import ERRORS, LONG_POLL_S, EdgeQueue, Received
 from edge_bridge.link.journal import InboxRow, Journal
 
@@ -65,7 +66,9 @@ class Inbox:
             self._awaited.clear()
 
     def take(self, timeout_s: float) -> Envelope | None:
-        """Take the next message; None when none comes in time."""
+        """Take the next message; None when none comes in time. Raises LinkDied."""
+        if not (self._thread.is_alive() or self._stopping.is_set()):
+            raise LinkDied("inbox")
         if self._restored:
             return self._restored.popleft()
         try:

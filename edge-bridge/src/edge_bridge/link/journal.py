@@ -37,6 +37,7 @@ CREATE TABLE IF NOT EXISTS set_aside (
   event_id TEXT PRIMARY KEY, lane TEXT NOT NULL, detail_type TEXT NOT NULL, body TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS inbox_open ON inbox (seq) WHERE done = 0;
 """
+_PUT = "INSERT OR REPLACE INTO records VALUES (?, ?, ?)"
 BUSY_TIMEOUT_S = 5.0
 INBOX_KEPT = 200_000
 """Handled messages are remembered this long, so that a late redelivery is known."""
@@ -79,7 +80,6 @@ class Journal:
         connection = sqlite3.connect(
             self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
-        connection.execute("PRAGMA page_size=4096")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
         # Checkpoints wait for the disk: never inside a step, see `checkpoint`.
@@ -109,6 +109,10 @@ class Journal:
                 puts.append((kind, key, value))
         bus_rows = [_make_row(envelope) for envelope in events]
         market_rows = [_make_row(envelope) for envelope in batches]
+        if len(puts) == 1 and not (drops or bus_rows or market_rows or done):
+            with self._lock:
+                self._writer.execute(_PUT, puts[0])  # a statement alone is a step
+            return
         with self._lock:
             run, run_many = self._writer.execute, self._writer.executemany
             run("BEGIN IMMEDIATE")
@@ -118,7 +122,7 @@ class Journal:
                 if market_rows:
                     run_many(_insert("market_outbox"), market_rows)
                 if puts:
-                    run_many("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", puts)
+                    run_many(_PUT, puts)
                 if drops:
                     run_many("DELETE FROM records WHERE kind = ? AND key = ?", drops)
                 if done:

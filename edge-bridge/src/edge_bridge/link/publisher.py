@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 
+from edge_bridge.errors import LinkDied
 from edge_bridge.link.aws import ENTRIES_MAX, ERRORS, Sender, split_calls
 from edge_bridge.link.journal import Journal, Lane, OutboxRow
 
@@ -36,12 +37,14 @@ class Publisher:
         self._refusals: Counter[tuple[Lane, int]] = Counter()
         self._since_checkpoint = 0
         self._failures = 0
+        self._started = False
         self.sent: Counter[Lane] = Counter()
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
         journal.on_write = self._work.set
 
     def start(self) -> None:
         """Start to drain."""
+        self._started = True
         self._work.set()
         self._thread.start()
 
@@ -52,10 +55,15 @@ class Publisher:
         self._thread.join(timeout_s)
 
     def wait_below(self, rows: int, timeout_s: float) -> bool:
-        """Wait until at most so many messages wait; tell whether that came in time."""
+        """Wait until at most so many messages wait; tell whether that came in time.
+
+        Raises LinkDied when nobody will ever send them.
+        """
         deadline = time.monotonic() + timeout_s
         with self._progress:
             while self._journal.depth() > rows:
+                if self._started and not (self._thread.is_alive() or self._stopping.is_set()):
+                    raise LinkDied("publisher")
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return False

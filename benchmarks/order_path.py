@@ -1,0 +1,157 @@
+"""How long a signal takes from the engine's hands to the terminal, and what of that is the floor.
+
+Real engine, journal on disk, simulated terminal, recorded ticks; one tenant, one account. Every
+order is timed by the engine itself, from `handle` to the call of `send`; in the same run, a bare
+`send` to a second simulated terminal is timed, the least any engine could add to nothing.
+"""
+
+import argparse
+import gc
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "edge-bridge" / "src"), str(ROOT / "layers" / "contracts" / "src")]
+
+from contracts.ai_orchestration import SignalIssued  # noqa: E402 - after the import roots
+from contracts.envelope import Envelope  # noqa: E402
+from contracts.ids import derived_id, uuid7  # noqa: E402
+from contracts.subscription_service import EntitlementsChanged  # noqa: E402
+from contracts.trading_engine import AccountLinked  # noqa: E402
+from edge_bridge.engine.engine import Engine  # noqa: E402
+from edge_bridge.engine.models import Order, read_value  # noqa: E402
+from edge_bridge.engine.risk import RiskLimits  # noqa: E402
+from edge_bridge.floor import PaperFloor  # noqa: E402
+from edge_bridge.link.journal import Journal  # noqa: E402
+from edge_bridge.ports import OrderRequest, Quote  # noqa: E402
+from edge_bridge.reconcile import Reconciler  # noqa: E402
+from edge_bridge.summary import pick_rank  # noqa: E402
+from edge_bridge.times import SystemClock, instant  # noqa: E402
+
+SIGNALS = 2_000
+WARMUP = 100
+MINUTE_NS = 60_000_000_000
+START_NS = 1_400_047_200_000_000_000
+BID, SPREAD = 137_000, 8
+
+
+def make_signal(number: int, now_ns: int) -> SignalIssued:
+    """A signal whose position is closed a minute later."""
+    return SignalIssued(
+        signal_id=uuid7(), decision_id=uuid7(), bar_id=derived_id("bench", number),
+        symbol="EURUSD", digits=5, timeframe="M1", direction="buy" if number % 2 else "sell",
+        probability=0.6, size_factor=1.0, stop_distance=400, target_distance=600, horizon_s=60,
+        as_of=instant(now_ns), expires_at=instant(now_ns) + timedelta(seconds=120),
+        model_version="bench",
+    )  # fmt: skip
+
+
+def walk(count: int) -> Iterator[tuple[int, int, int, int]]:
+    """Ticks a minute apart around one price."""
+    for number in range(count):
+        bid = BID + (number * 7919) % 41 - 20
+        yield number, START_NS + number * MINUTE_NS, bid, bid + SPREAD
+
+
+def open_engine(folder: Path, tenants: int) -> tuple[Engine, PaperFloor, Journal, UUID]:
+    """An engine with linked paper accounts, one a tenant."""
+    folder.mkdir()
+    journal = Journal(folder / "edge.db")
+    floor = PaperFloor(folder / "paper", "EURUSD", 5, (0, START_NS - 1, BID, BID + SPREAD))
+    limits = RiskLimits(cooldown_ns=0)
+    engine = Engine(journal, SystemClock(), floor.open, Reconciler(timedelta(0)), limits)
+    engine.start()
+    now = datetime.now(UTC)
+    account = UUID(int=0)
+    for number in range(tenants):
+        tenant_id, account = uuid7(), uuid7()
+        linked = AccountLinked(
+            account_id=account, mode="paper", login=1 + number, server="Paper", leverage=100,
+            initial_balance_cents=10_000_000, risk_per_trade_bp=10, max_open_positions=100,
+            max_daily_loss_bp=10_000, version=1,
+        )  # fmt: skip
+        plan = EntitlementsChanged(
+            version=1, tier="enterprise", symbols=("*",), predictions_per_day=None,
+            prediction_delay_s=0, live_accounts=10,
+        )  # fmt: skip
+        engine.handle(Envelope.wrap(plan, tenant_id=tenant_id, now=now))
+        engine.handle(Envelope.wrap(linked, tenant_id=tenant_id, now=now))
+    return engine, floor, journal, account
+
+
+def measure(signals: int = SIGNALS, tenants: int = 1) -> dict[str, Any]:
+    """Send orders and time them."""
+    from edge_bridge.bridge.ticks import make_chunk
+
+    floors: list[float] = []
+    with tempfile.TemporaryDirectory() as text:
+        folder = Path(text)
+        engine, floor, journal, _ = open_engine(folder / "engine", tenants)
+        bare_engine, bare_floor, bare_journal, account = open_engine(folder / "bare", 1)
+        bare = bare_engine.state.desks[account].terminal
+        gc.collect()
+        gc.freeze()
+        for number, ts_ns, bid, ask in walk(signals + WARMUP):
+            chunk = make_chunk("EURUSD", [ts_ns], [bid], [ask])
+            floor.feed(number + 1, chunk, [0])
+            bare_floor.feed(number + 1, chunk, [0])
+            engine.advance(ts_ns, [Quote("EURUSD", bid, ask, ts_ns)])
+            signal = Envelope.wrap(
+                make_signal(number, ts_ns), tenant_id=None, now=datetime.now(UTC)
+            )
+            engine.handle(signal)
+            request = OrderRequest("bench", "EURUSD", "buy", 1, bid - 400, bid + 600, number + 1)
+            started = time.perf_counter_ns()
+            bare.send(request)
+            floors.append((time.perf_counter_ns() - started) / 1_000)
+            for position in bare.positions():
+                bare.close_position(position)
+            if number % 100 == 0:
+                journal.checkpoint()
+        orders = [read_value(Order, text) for text in journal.load("order").values()]
+        orders.sort(key=lambda order: order.decided_ns)
+        for each in (journal, bare_journal):
+            each.close()
+        for each_floor in (floor, bare_floor):
+            each_floor.close()
+    filled = [order for order in orders if order.state in ("filled", "closed")]
+    assert len(filled) == len(orders), {order.denial or order.reason for order in orders}
+    paths = sorted(order.order_path_us for order in filled[WARMUP * tenants :])
+    bare_us = sorted(floors[WARMUP:])
+    return {
+        "orders": len(paths),
+        "tenants": tenants,
+        **{f"{name}_us": round(pick_rank(paths, share) or 0, 1) for name, share in _SHARES},
+        **{f"floor_{name}_us": round(pick_rank(bare_us, s) or 0, 1) for name, s in _SHARES},
+    }
+
+
+_SHARES = (("p50", 0.5), ("p99", 0.99), ("max", 1.0))
+
+
+def run(signals: int = SIGNALS) -> dict[str, Any]:
+    """One tenant, the claim; three tenants, for comparison."""
+    return {"one_tenant": measure(signals), "three_tenants": measure(signals // 4, tenants=3)}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--signals", type=int, default=SIGNALS)
+    given = parser.parse_args()
+    for name, result in run(given.signals).items():
+        print(
+            f"{name}: order path p50 {result['p50_us']} us, p99 {result['p99_us']} us,"
+            f" max {result['max_us']} us over {result['orders']} orders;"
+            f" bare send p50 {result['floor_p50_us']} us, p99 {result['floor_p99_us']} us"
+        )
+
+
+if __name__ == "__main__":
+    main()
