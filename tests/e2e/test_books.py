@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from iac.local.demo.books import check_flow, check_isolation, check_queues, take_counts
+from iac.local.demo.billing import close_month
+from iac.local.demo.books import (
+    check_flow,
+    check_isolation,
+    check_money,
+    check_queues,
+    take_counts,
+)
 from iac.local.demo.ledger import Ledger
 from iac.local.demo.market import Market
 from iac.local.demo.queues import read_depths, wait_until_quiet
@@ -23,9 +30,9 @@ from iac.local.up import open_stack
 pytestmark = pytest.mark.e2e
 
 SHORT = Market(
-    start=datetime(2014, 5, 14, 7, 0, tzinfo=UTC), end=datetime(2014, 5, 14, 9, 0, tzinfo=UTC)
+    start=datetime(2014, 5, 14, 13, 0, tzinfo=UTC), end=datetime(2014, 5, 14, 16, 0, tzinfo=UTC)
 )
-KILL_EVERY_S = 4.0
+KILL_EVERY_S = 1.5
 SEED = 20140514
 
 
@@ -126,9 +133,12 @@ def test_the_books_balance_though_everything_comes_twice_and_workers_die(
         wait_for_outboxes(ledger)
         wait_until_quiet(stack, lambda _text: None, timeout_s=120)
         follow_edge(start_edge(stack, SHORT, run, len(tenants)), run, lambda _progress: None)
+        close_month(stack, tenants, lambda _text: None)
+        wait_until_quiet(stack, lambda _text: None)
         counts = take_counts(stack, ledger)
         checks = [
             *check_flow(counts, edge, len(tenants)),
+            *check_money(counts, len(tenants)),
             *check_queues(read_depths(stack)),
             *check_isolation(ledger, tenants),
         ]
