@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from iac.local.aws import DUMMY_KEYS
 from iac.local.demo.client import DemoFailed
 from iac.local.demo.market import Market
 from iac.local.stack import ROOT, Stack
@@ -62,8 +63,7 @@ def edge_environment(stack: Stack) -> dict[str, str]:
         "MARKET_DATA_QUEUE": f"sinyal-{stack.stage}-market-data",
         "AWS_ENDPOINT_URL": stack.aws_endpoint,
         "AWS_DEFAULT_REGION": stack.region,
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
+        **DUMMY_KEYS,
     }
 
 

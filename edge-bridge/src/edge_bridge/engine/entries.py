@@ -207,10 +207,10 @@ def _decide(
     decided: tuple[datetime, str | None],
 ) -> Order:
     signal, (now, day) = delivery.signal, decided
-    order_id, magic = name_order(signal, account.account_id)
+    key, order_id, magic = name_order(signal, account.account_id)
     ticket = verdict if isinstance(verdict, Ticket) else None
     return Order(
-        key=f"{signal.signal_id}/{account.account_id}",
+        key=key,
         order_id=order_id,
         tenant_id=delivery.tenant_id,
         account_id=account.account_id,

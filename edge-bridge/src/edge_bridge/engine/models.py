@@ -144,7 +144,8 @@ def _dump_contract(value: object) -> object:
     raise TypeError(type(value).__name__)
 
 
-def name_order(signal: SignalIssued, account_id: UUID) -> tuple[UUID, int]:
-    """The order's id and magic: always the same for a signal and account."""
-    order_id = derived_id("order", signal.signal_id, account_id)
-    return order_id, order_id.int % (MAGIC_MAX - 1) + 1
+def name_order(signal: SignalIssued, account_id: UUID) -> tuple[str, UUID, int]:
+    """The outcome's key, the order's id and its magic: the same whenever they are asked for."""
+    key = f"{signal.signal_id}/{account_id}"
+    order_id = derived_id("order", key)
+    return key, order_id, order_id.int % (MAGIC_MAX - 1) + 1
