@@ -1,6 +1,6 @@
 """``make bench``: every figure in one run, printed and written to ``var/bench.json``.
 
-Medians and percentiles, each beside a floor or a peer of the same run: machines differ, ratios less.
+Each beside a floor or a peer of the same run: machines differ, ratios less.
 """
 
 import json
