@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,9 +177,14 @@ def start_part(
     return part
 
 
-def stop_all_parts() -> None:
-    """Stop every part this process started, all at once."""
-    parts = list(_live.values())
+def list_parts() -> frozenset[int]:
+    """Process ids of the parts this process has started and not stopped."""
+    return frozenset(_live)
+
+
+def stop_all_parts(besides: Collection[int] = ()) -> None:
+    """Stop every part this process started, besides those named, all at once."""
+    parts = [part for pid, part in list(_live.items()) if pid not in besides]
     if parts:
         with ThreadPoolExecutor(max_workers=len(parts)) as pool:
             list(pool.map(Part.stop, parts))

@@ -16,7 +16,7 @@ from iac.local.credentials import Credentials
 from iac.local.ministack import AwsServer, start_ministack
 from iac.local.ports import LOOPBACK, choose_ports
 from iac.local.postgres import PostgresServer, start_postgres
-from iac.local.process import Part, stop_all_parts
+from iac.local.process import Part, list_parts, stop_all_parts
 from iac.local.redis import RedisServer, start_redis
 from iac.local.sandboxes import Sandboxes, start_sandboxes
 
@@ -148,11 +148,12 @@ def _start_aws(kind: str, var: Path, logs: Path, port: int) -> AwsServer:
 
 
 def _start_together(starters: dict[str, Callable[[], Any]], progress: Progress) -> dict[str, Any]:
+    before = list_parts()
     with ThreadPoolExecutor(max_workers=len(starters)) as pool:
         futures = {
             name: pool.submit(_start_one, name, start, progress) for name, start in starters.items()
         }
-        with _stopping_all_on_failure(list(futures.values())):
+        with _stopping_on_failure(list(futures.values()), before):
             for future in as_completed(futures.values()):  # the first failure, not its echoes
                 future.result()
     return {name: future.result() for name, future in futures.items()}
@@ -171,12 +172,15 @@ def _start_one(name: str, start: Callable[[], Any], progress: Progress) -> Any:
 
 
 @contextlib.contextmanager
-def _stopping_all_on_failure(futures: list[Future[Any]]) -> Iterator[None]:
-    """Stop what has started and what is starting when one part fails or the user interrupts."""
+def _stopping_on_failure(futures: list[Future[Any]], before: frozenset[int]) -> Iterator[None]:
+    """Stop what has started and what is starting when one part fails or the user interrupts.
+
+    Parts that ran ``before`` belong to somebody else in this process.
+    """
     try:
         yield
     except BaseException:
         while wait(futures, timeout=POLL_SECONDS).not_done:
-            stop_all_parts()
-        stop_all_parts()
+            stop_all_parts(besides=before)
+        stop_all_parts(besides=before)
         raise

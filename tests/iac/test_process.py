@@ -11,6 +11,7 @@ import pytest
 
 from iac.local.process import (
     PartFailed,
+    list_parts,
     minimal_env,
     run_command,
     start_part,
@@ -134,9 +135,15 @@ def test_a_command_that_hangs_is_ended(tmp_path: Path) -> None:
 
 
 def test_all_parts_of_a_process_stop_together(tmp_path: Path) -> None:
-    parts = [start_python(tmp_path, "import time; time.sleep(60)", f"p{n}") for n in range(4)]
-    stop_all_parts()
+    before = list_parts()
+    first, *parts = [
+        start_python(tmp_path, "import time; time.sleep(60)", f"p{n}") for n in range(4)
+    ]
+    stop_all_parts(besides=before | {first.pid})
+    assert first.is_running()
     assert not any(part.is_running() for part in parts)
+    stop_all_parts(besides=before)
+    assert not first.is_running()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
