@@ -144,7 +144,7 @@ def test_the_books_balance_though_everything_comes_twice_and_workers_die(
             *check_flow(counts, edge, len(tenants)),
             *check_money(counts, len(tenants)),
             *check_queues(read_depths(stack)),
-            *check_isolation(ledger, tenants),
+            *check_isolation(ledger, tenants, counts["telegram"]["by_chat"]),
         ]
         ledger.close()
     assert len(killed) > 3, "no worker was killed: the test proved nothing"

@@ -118,11 +118,18 @@ def take_invoices(ledger: Ledger) -> list[dict[str, Any]]:
 
 
 def count_telegram(stack: Stack, ledger: Ledger) -> dict[str, Any]:
-    """Messages that reached Telegram, by kind as our own record has them."""
+    """Messages that reached Telegram, by kind as our own record has them.
+
+    A worker killed between sending and noting it sends again: Telegram has no idempotency key.
+    Such a copy says the same to the same chat, and is counted apart.
+    """
     rows = list_rows(call_sandbox(stack.sandboxes.urls["telegram"], "GET", "messages"), "messages")
+    messages = {(row["chat_id"], row["text"]) for row in rows}
     return {
-        "sent": len(rows),
-        "fills": sum(1 for row in rows if row["text"].startswith(FILL_MARKS)),
+        "sent": len(messages),
+        "repeated": len(rows) - len(messages),
+        "fills": sum(1 for _, text in messages if text.startswith(FILL_MARKS)),
+        "by_chat": dict(Counter(str(chat_id) for chat_id, _ in messages)),
         "by_kind": ledger.tally(
             "SELECT kind AS key, count(*) AS n FROM notification_service.notifications"
             " WHERE channel = 'telegram' AND state = 'sent' GROUP BY 1"
@@ -186,8 +193,8 @@ def check_queues(depths: list[QueueDepth]) -> list[Check]:
     return [Check("messages left on queues", {d.name: d.total for d in depths if d.total}, {})]
 
 
-def check_isolation(ledger: Ledger, tenants: list[Tenant]) -> list[Check]:
-    """What each tenant's own token shows is its own; what is another's answers 404."""
+def check_isolation(ledger: Ledger, tenants: list[Tenant], by_chat: dict[str, int]) -> list[Check]:
+    """A tenant's token and chat show its own; what is another's answers 404."""
     checks = []
     for tenant in tenants:
         own = f"WHERE tenant_id = '{tenant.tenant_id}'"
@@ -204,6 +211,16 @@ def check_isolation(ledger: Ledger, tenants: list[Tenant]) -> list[Check]:
             name = f"{tenant.plan} sees its own {path[4:].partition('?')[0]}, once each"
             checks.append(Check(name, len(seen - kept) + len(kept - seen), 0))
         checks.append(_check_foreign(ledger, tenant, own))
+        checks.append(
+            Check(
+                f"messages in {tenant.plan}'s chat = messages to {tenant.plan}",
+                by_chat.get(str(tenant.chat_id), 0),
+                ledger.number(
+                    f"SELECT count(*) FROM notification_service.notifications {own}"
+                    " AND channel = 'telegram' AND state = 'sent'"
+                ),
+            )
+        )
     return checks
 
 

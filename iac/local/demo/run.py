@@ -64,7 +64,7 @@ def play(
 ) -> tuple[dict[str, Any], Books]:
     """All steps in order; returns the summary and the books."""
     parts: dict[str, float] = {}
-    with display.step("stack", "local stack, migrations, deployment") as step:
+    with display.step("stack", "local stack") as step:
         context = open_stack(progress=_part_noter(step, parts))
         stack = context.__enter__()
     try:
@@ -89,23 +89,23 @@ def _play_on(
     stack: Stack, display: DemoDisplay, market: Market, out: Path
 ) -> tuple[dict[str, Any], Books]:
     tenants = []
-    with display.step("tenants", "three tenants sign up") as step:
+    with display.step("tenants", "three tenants") as step:
         for number, plan in enumerate(PLANS, start=1):
             step.show(number - 1, len(PLANS), plan)
             tenants.append(sign_up(stack, plan, number))
         step.show(len(PLANS), len(PLANS), ", ".join(PLANS))
-    with display.step("training", "direction model, walk-forward") as step:
+    with display.step("training", "direction model") as step:
         request_views(stack, market)
         model = train_model(stack, market, tenants[-1].client, step.note)
         wait_for_view(stack)
         step.note(describe_model(model))
-    with display.step("replay", f"{market.start:%Y-%m-%d} through the edge") as step:
+    with display.step("replay", f"{market.start:%d %B %Y}") as step:
         run = EdgeRun(out / "edge")
         process = start_edge(stack, market, run, len(tenants))
         edge = follow_edge(process, run, lambda progress: _show_replay(step, progress))
     with display.step("drain", "queues run dry") as step:
         wait_until_quiet(stack, step.note)
-    with display.step("billing", "the month closes") as step:
+    with display.step("billing", "month's end") as step:
         close_month(stack, tenants, step.note)
     with display.step("books", "the books") as step:
         wait_until_quiet(stack, step.note)
@@ -119,9 +119,8 @@ def _play_on(
 def _show_replay(step: Step, progress: dict[str, Any]) -> None:
     if progress:
         text = (
-            f"{progress.get('market_time', '')[11:16]}  {progress['ticks']:,} ticks"
-            f"  {progress['bars']:,} bars  {progress['signals']:,} signals"
-            f"  {progress['orders']:,} orders"
+            f"{progress.get('market_time', '')[11:16]} UTC, {progress['signals']:,} signals,"
+            f" {progress['orders']:,} orders, {progress['bars']:,} bars"
         )
         step.show(progress["ticks"], progress["total"], text)
 
@@ -163,7 +162,7 @@ def _balance(
         *check_flow(counts, edge, len(tenants)),
         *check_money(counts, len(tenants)),
         *check_queues(depths),
-        *check_isolation(ledger, tenants),
+        *check_isolation(ledger, tenants, counts["telegram"]["by_chat"]),
     ]
     books = Books(counts, checks)
     summary = {
@@ -247,7 +246,13 @@ def show_summary(console: Console, summary: dict[str, Any], books: Books) -> Non
         mark = "[green]✓[/]" if check.holds else "[red]✗[/]"
         table.add_row(mark, check.name, str(check.left), str(check.right))
     console.print(table)
-    latency = summary["latency_us"]
+    latency, model = summary["latency_us"], summary["model"]
+    console.print(
+        f"model, out of sample: AUC {model['auc_out_of_sample']:.4f}, log loss"
+        f" {model['log_loss']:.4f} (baseline {model['baseline']['log_loss']:.4f}),"
+        f" {model['value_after_spread_points']:+.1f} points a signal after the spread",
+        highlight=False,
+    )
     console.print(
         f"decision p50/p99 {latency['decision']['p50']:.0f}/{latency['decision']['p99']:.0f} µs, "
         f"order path {latency['order_path']['p50']:.0f}/{latency['order_path']['p99']:.0f} µs, "
