@@ -11,16 +11,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-TIMEFRAME_SECONDS = {
-    "M1": 60,
-    "M5": 300,
-    "M15": 900,
-    "M30": 1_800,
-    "H1": 3_600,
-    "H4": 14_400,
-    "D1": 86_400,
-}
-
 
 @dataclass(frozen=True, slots=True)
 class ActiveModel:

@@ -4,18 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from contracts.data_bridge import TickBatch, Timeframe
+from contracts.data_bridge import TIMEFRAME_SECONDS, TickBatch, Timeframe
 from functions.data_bridge.errors import RangeInvalid, SymbolUnknown
 
-SECONDS: dict[Timeframe, int] = {
-    "M1": 60,
-    "M5": 300,
-    "M15": 900,
-    "M30": 1_800,
-    "H1": 3_600,
-    "H4": 14_400,
-    "D1": 86_400,
-}
 MAX_CANDLES = 5_000
 MAX_TICK_RANGE = timedelta(hours=24)
 
@@ -55,7 +46,7 @@ def read_candles(
     ticks: Ticks, symbol: str, timeframe: Timeframe, start: datetime, end: datetime
 ) -> list[dict[str, Any]]:
     """Candles of [start, end), at most 5,000. Raises SymbolUnknown, RangeInvalid."""
-    seconds = SECONDS[timeframe]
+    seconds = TIMEFRAME_SECONDS[timeframe]
     if end <= start:
         raise RangeInvalid("'to' must be after 'from'")
     if (end - start) / timedelta(seconds=seconds) > MAX_CANDLES:

@@ -9,8 +9,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from contracts.ai_orchestration import AbstentionReason, Direction
+from contracts.data_bridge import TIMEFRAME_SECONDS
 from functions.ai_orchestration.models import (
-    TIMEFRAME_SECONDS,
     Decision,
     Outcome,
     ServedModel,

@@ -4,6 +4,7 @@ import hashlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from contracts.data_bridge import TIMEFRAME_SECONDS
 from contracts.ml_processing import ModelCard, TrainModel
 from functions.ml_processing.errors import WorseThanBaseline
 from functions.ml_processing.logic.candidates import CANDIDATES
@@ -24,7 +25,6 @@ from functions.ml_processing.logic.walk_forward import (
     walk_forward,
 )
 from functions.ml_processing.models import (
-    TIMEFRAME_SECONDS,
     Examples,
     OutOfSample,
     TrainedModel,

@@ -18,6 +18,15 @@ TickRejection = Literal[
     "unknown_symbol",
     "price_jump",
 ]
+TIMEFRAME_SECONDS: dict[Timeframe, int] = {
+    "M1": 60,
+    "M5": 300,
+    "M15": 900,
+    "M30": 1_800,
+    "H1": 3_600,
+    "H4": 14_400,
+    "D1": 86_400,
+}
 MAX_TICKS_A_BATCH = 2_000
 MAX_HISTORY_BARS = 256
 
