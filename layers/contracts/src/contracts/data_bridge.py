@@ -18,7 +18,7 @@ TickRejection = Literal[
     "unknown_symbol",
     "price_jump",
 ]
-TIMEFRAME_SECONDS: dict[Timeframe, int] = {
+TIMEFRAME_SECONDS: dict[str, int] = {
     "M1": 60,
     "M5": 300,
     "M15": 900,
