@@ -252,6 +252,7 @@ def show_summary(console: Console, summary: dict[str, Any], books: Books) -> Non
         f" {model['log_loss']:.4f} (baseline {model['baseline']['log_loss']:.4f}),"
         f" {model['value_after_spread_points']:+.1f} points a signal after the spread",
         highlight=False,
+        soft_wrap=True,
     )
     console.print(
         f"decision p50/p99 {latency['decision']['p50']:.0f}/{latency['decision']['p99']:.0f} µs, "
