@@ -83,7 +83,7 @@ lock: setup ## compile the requirements again
 	@for file in dev uv sam localstack; do \
 	  .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header --no-annotate --upgrade requirements/$$file.in -o requirements/$$file.txt; done
-	@$(MAKE) -s -C layers/third_party lock
+	@$(MAKE) -s -C layers/third_party lock UV=$(CURDIR)/.venv/bin/uv
 
 clean: down ## remove what was made here, but for .venv
 	@rm -rf var .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
