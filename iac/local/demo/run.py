@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -64,16 +65,13 @@ def play(
 ) -> tuple[dict[str, Any], Books]:
     """All steps in order; returns the summary and the books."""
     parts: dict[str, float] = {}
-    with display.step("stack", "local stack") as step:
-        context = open_stack(progress=_part_noter(step, parts))
-        stack = context.__enter__()
-    try:
+    with ExitStack() as opened:
+        with display.step("stack", "local stack") as step:
+            stack = opened.enter_context(open_stack(progress=_part_noter(step, parts)))
         summary, books = _play_on(stack, display, market, out)
-        summary["seconds"] = _seconds(display, parts, began)
-        (out / "summary.json").write_text(json.dumps(summary, indent=2, default=str) + "\n")
-        return summary, books
-    finally:
-        context.__exit__(None, None, None)
+    summary["seconds"] = _seconds(display, parts, began)
+    (out / "summary.json").write_text(json.dumps(summary, indent=2, default=str) + "\n")
+    return summary, books
 
 
 def _part_noter(step: Step, parts: dict[str, float]) -> Any:
