@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from functions.database_service import migrate
 from tests.architecture.tree import (
     ROOMS,
     ROOT,
@@ -45,6 +46,7 @@ SQL = re.compile(
 def test_the_fifteen_rooms_exist_and_no_other() -> None:
     folders = {path.parent.name for path in ROOT.glob("functions/*/__init__.py")}
     assert folders == set(ROOMS)
+    assert set(migrate.ROOMS) == set(ROOMS)
 
 
 @pytest.mark.parametrize("room", ROOMS)

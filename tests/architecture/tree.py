@@ -13,25 +13,11 @@ from typing import Any
 
 import yaml
 
+from iac.local.rooms import PORTS
+
 ROOT = Path(__file__).resolve().parents[2]
 
-ROOMS = {
-    "api_gateway": 8000,
-    "data_bridge": 8001,
-    "performance_analytics": 8002,
-    "ai_orchestration": 8003,
-    "deep_learning": 8004,
-    "ai_provider": 8005,
-    "ml_processing": 8006,
-    "trading_engine": 8007,
-    "database_service": 8008,
-    "user_service": 8009,
-    "user_management": 8021,
-    "subscription_service": 8022,
-    "payment_gateway": 8023,
-    "notification_service": 8024,
-    "billing_service": 8025,
-}
+ROOMS = PORTS
 """The design's fifteen services and the port each one's door has when it runs alone."""
 
 FOLDERS = (

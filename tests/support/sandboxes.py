@@ -34,4 +34,4 @@ def run_sandboxes(state: Path) -> Iterator[dict[str, str]]:
         yield json.loads(endpoints.read_text())
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        assert process.wait(timeout=10) == 0

@@ -16,7 +16,7 @@ from contracts.trading_engine import OrderFilled
 from contracts.user_management import EmailVerificationRequested
 from functions.notification_service import consumer, gateway
 from functions.notification_service.settings import settings
-from functions.notification_service.store import LinkStore
+from functions.notification_service.store import LinkStore, NotificationStore
 from kit.db import Database
 from tests.iac.sandbox import stack as sandbox_stack
 from tests.support.builders import NOW, FixedClock, sqs_event, sqs_record, wrap
@@ -183,6 +183,25 @@ def test_the_chats_own_rate_is_kept_and_nothing_is_lost(
     run(*(quota(tenant, limit) for limit in range(5)))
     assert len(room.texts(chat)) == 1
     assert sorted(room.states(tenant)) == ["pending"] * 4 + ["sent"]
+
+
+def test_a_claim_outlasts_the_sends_it_covers() -> None:
+    from functions.notification_service.store import HALF_SENT_AFTER
+
+    slowest_s = consumer.CLAIMED_AT_ONCE * 2 * gateway.TIMEOUT_S
+    assert slowest_s < HALF_SENT_AFTER.total_seconds()
+
+
+def test_a_sweep_sends_more_than_one_claim_holds(
+    room: Room, tenant: UUID, clock: FixedClock
+) -> None:
+    chat = room.link(tenant)
+    count = consumer.CLAIMED_AT_ONCE + 2
+    with room.database.transaction(tenant) as tx:
+        for number in range(count):
+            NotificationStore(tx).add_telegram(uuid7(), uuid7(), "fill", chat, f"text {number}")
+    run(wrap(DeliverPending()))
+    assert len(room.texts(chat)) == count
 
 
 def test_a_blocked_chat_is_not_tried_again(room: Room, tenant: UUID) -> None:

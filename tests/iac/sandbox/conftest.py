@@ -1,43 +1,18 @@
 """One process of all sandboxes for the session, reset before each test."""
 
-import json
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.iac.sandbox.stack import ENVIRONMENT, SandboxStack, WebhookReceiver, start_receiver
-
-ROOT = Path(__file__).resolve().parents[3]
-READY_WITHIN_S = 20
+from tests.iac.sandbox.stack import SandboxStack, WebhookReceiver, start_receiver
 
 
 @pytest.fixture(scope="session")
-def running_sandboxes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxStack]:
-    """Start the real process and wait for its endpoints file."""
-    state = tmp_path_factory.mktemp("sandbox")
-    endpoints = state / "endpoints.json"
-    command = [sys.executable, "-m", "iac.local.sandbox", "--state-dir", str(state)]
-    process = subprocess.Popen(
-        [*command, "--write-endpoints", str(endpoints)],
-        cwd=ROOT,
-        env={**os.environ, **ENVIRONMENT},
-    )
-    try:
-        deadline = time.monotonic() + READY_WITHIN_S
-        while not endpoints.exists() and time.monotonic() < deadline and process.poll() is None:
-            time.sleep(0.02)
-        assert endpoints.exists(), f"the sandboxes are not ready, exit code {process.poll()}"
-        with httpx.Client(timeout=30) as client:
-            yield SandboxStack(json.loads(endpoints.read_text()), client)
-    finally:
-        process.terminate()
-        assert process.wait(timeout=10) == 0
+def running_sandboxes(sandbox_endpoints: dict[str, str]) -> Iterator[SandboxStack]:
+    """The session's sandboxes with a client for their control faces."""
+    with httpx.Client(timeout=30) as client:
+        yield SandboxStack(sandbox_endpoints, client)
 
 
 @pytest.fixture
