@@ -123,9 +123,9 @@ def other_tenant() -> UUID:
 @pytest.fixture
 def set_secret(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, dict[str, Any]], None]:
     """Give a secret through the environment: ``set_secret("redis", {"url": ...})``."""
-    from kit.settings import read_secret
+    from kit.settings import forget_secrets
 
-    read_secret.cache_clear()
+    forget_secrets()
 
     def set_(name: str, value: dict[str, Any]) -> None:
         key = "SINYAL_SECRET_" + name.upper().replace("/", "_").replace("-", "_")

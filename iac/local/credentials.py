@@ -13,6 +13,10 @@ def _token() -> str:
     return secrets.token_urlsafe(24)
 
 
+def _key() -> str:
+    return base64.b64encode(secrets.token_bytes(32)).decode()
+
+
 @dataclass(frozen=True)
 class Credentials:
     """The passwords and keys of one stack; never printed, kept in files of mode 0600."""
@@ -20,9 +24,10 @@ class Credentials:
     room_passwords: dict[str, str] = field(
         default_factory=lambda: {room: _token() for room in ROOMS}, repr=False
     )
-    jwt_seed: str = field(
-        default_factory=lambda: base64.b64encode(secrets.token_bytes(32)).decode(), repr=False
-    )
+    jwt_seed: str = field(default_factory=_key, repr=False)
+    mfa_key: str = field(default_factory=_key, repr=False)
+    mail_links_key: str = field(default_factory=_key, repr=False)
+    gateway_seed: str = field(default_factory=_key, repr=False)
     midtrans_server_key: str = field(
         default_factory=lambda: f"SB-Mid-server-{_token()}", repr=False
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 from iac.local.rooms import ROOMS
 from iac.local.stack import Stack
+from kit.service_tokens import derive_public
 
 LLM_PATHS = {"openai": "/v1"}
 """What the vendor's own SDK expects after the address."""
@@ -45,6 +46,10 @@ def list_secrets(stack: Stack) -> dict[str, dict[str, Any]]:
         "redis": {"url": stack.redis.url},
         "clickhouse": stack.clickhouse.secret,
         "jwt": {"seed": made.jwt_seed},
+        "mfa": {"key": made.mfa_key},
+        "mail-links": {"key": made.mail_links_key},
+        "service/api_gateway": {"seed": made.gateway_seed},
+        "service-keys": {"api_gateway": derive_public(made.gateway_seed)},
         "midtrans": {
             "server_key": made.midtrans_server_key,
             "client_key": made.midtrans_client_key,

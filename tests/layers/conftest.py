@@ -6,7 +6,7 @@ import pytest
 
 from iac.local import testing
 from kit.aws import client
-from kit.settings import read_secret
+from kit.settings import forget_secrets
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +23,7 @@ def aws(aws_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Kit's AWS clients lead to the stand-in."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", aws_endpoint)
     client.cache_clear()
-    read_secret.cache_clear()
+    forget_secrets()
     yield aws_endpoint
     client.cache_clear()
-    read_secret.cache_clear()
+    forget_secrets()

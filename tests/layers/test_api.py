@@ -2,6 +2,7 @@
 
 import base64
 import json
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,11 +10,27 @@ import pytest
 from fastapi import Query
 from pydantic import BaseModel, Field
 
+from contracts.ids import uuid7
+from contracts.permissions import Deprecation, Route
+from kit import api as door
 from kit.api import MAX_BODY_BYTES, PROBLEM, CurrentPrincipal, make_app, make_handler, read_json
+from kit.context import current
 from kit.errors import BadRequest, Conflict, TooManyRequests
 from tests.support.builders import api_event, principal, read_answer
 
-app = make_app("sample", "A room for the tests of the door.")
+TABLE = {
+    (method, path): Route(method, path, "sample", access, scope=scope, step_up=step_up)
+    for method, path, access, scope, step_up in (
+        ("POST", "/v1/orders", "member", "trade", False),
+        ("GET", "/v1/orders", "open", "read", False),
+        ("POST", "/v1/echo", "open", "read", False),
+        ("GET", "/v1/broken", "open", "read", False),
+        ("GET", "/v1/taken", "open", "read", False),
+        ("GET", "/v1/busy", "open", "read", False),
+        ("DELETE", "/v1/orders", "member", "trade", True),
+    )
+}
+app = make_app("sample", "A room for the tests of the door.", TABLE)
 
 
 class Order(BaseModel):
@@ -57,6 +74,24 @@ def get_busy() -> None:
     raise TooManyRequests("wait", retry_after=3)
 
 
+@app.delete("/v1/orders")
+def delete_orders(who: CurrentPrincipal) -> str:
+    return who.credential
+
+
+@app.get("/v1/forgotten")
+def get_forgotten() -> str:
+    return "open by mistake"
+
+
+@app.get("/v1/correlation")
+def get_correlation() -> str:
+    context = current()
+    assert context is not None
+    return str(context.correlation_id)
+
+
+TABLE["GET", "/v1/correlation"] = Route("GET", "/v1/correlation", "sample", "open")
 handler = make_handler(app)
 
 
@@ -164,7 +199,7 @@ def test_an_unknown_route_is_404() -> None:
 
 
 def test_a_wrong_verb_is_405() -> None:
-    answer = ask("DELETE", "/v1/orders")
+    answer = ask("PUT", "/v1/orders")
     assert answer[0] == 405
     assert answer[2]["content-type"] == PROBLEM
     assert answer[1]["code"] == "http_405"
@@ -208,3 +243,88 @@ def test_json_by_hand_is_read_or_refused() -> None:
     assert read_json('{"a": 1}') == {"a": 1}
     with pytest.raises(BadRequest):
         read_json("{")
+
+
+def test_a_route_without_a_row_is_closed() -> None:
+    assert_problem(*ask("GET", "/v1/forgotten"), "forbidden")
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"scope": "read"}, "scope_needed"),
+        ({}, "step_up_needed"),
+        ({"stepped_up_at": "1700000000"}, "step_up_needed"),
+        ({"credential": "api_key", "key_id": str(uuid7())}, "session_needed"),
+    ],
+)
+def test_a_row_that_is_not_met_is_named(tenant: UUID, change: dict[str, str], code: str) -> None:
+    answer = ask("DELETE", "/v1/orders", principal=principal(tenant, **change))
+    assert answer[0] == 403
+    assert_problem(*answer, code)
+
+
+def test_a_fresh_second_factor_opens_the_row(tenant: UUID) -> None:
+    now = str(int(datetime.now(UTC).timestamp()))
+    who = principal(tenant, stepped_up_at=now)
+    assert ask("DELETE", "/v1/orders", principal=who)[:2] == (200, "session")
+
+
+VERDICTS = [
+    ({"verdict": "rate_limited", "retry_after": "2"}, 429, "rate_limited"),
+    ({"verdict": "quota_exhausted", "retry_after": "3600"}, 429, "daily_quota_exhausted"),
+    ({"verdict": "limiter_unavailable"}, 503, "limiter_unavailable"),
+    ({"verdict": "forbidden", "refusal_code": "role_needed"}, 403, "role_needed"),
+    ({"verdict": "a word of tomorrow"}, 403, "forbidden"),
+]
+
+
+@pytest.mark.parametrize(("word", "status", "code"), VERDICTS)
+def test_what_the_authorizer_refused_the_door_refuses(
+    tenant: UUID, word: dict[str, str], status: int, code: str
+) -> None:
+    who = principal(tenant, **word, refusal_detail="because", rate_limit='"burst";r=0;t=2')
+    answer = ask("POST", "/v1/echo", body={}, principal=who)
+    assert answer[0] == status
+    assert_problem(*answer, code)
+    assert answer[2]["ratelimit"] == '"burst";r=0;t=2'
+    if "retry_after" in word:
+        assert answer[2]["retry-after"] == word["retry_after"]
+
+
+def test_the_clients_correlation_id_comes_back_and_a_strange_one_is_replaced() -> None:
+    wanted = str(uuid7())
+    _, body, headers = ask("GET", "/v1/correlation", headers={"x-correlation-id": wanted})
+    assert (body, headers["x-correlation-id"]) == (wanted, wanted)
+    strange = {"x-correlation-id": "a\r\nset-cookie: b=c"}
+    _, body, headers = ask("GET", "/v1/correlation", headers=strange)
+    assert UUID(body) == UUID(headers["x-correlation-id"])
+
+
+def test_any_origin_may_ask_and_read_the_limits() -> None:
+    origin = {"origin": "https://app.example"}
+    _, _, headers = ask("GET", "/v1/orders", headers=origin)
+    assert headers["access-control-allow-origin"] == "*"
+    assert "ratelimit" in headers["access-control-expose-headers"]
+    assert "access-control-allow-credentials" not in headers
+    answer = handler(
+        api_event(
+            "OPTIONS",
+            "/v1/anything",
+            headers={**origin, "access-control-request-method": "PATCH"},
+        ),
+        None,
+    )
+    assert answer["statusCode"] == 200
+
+
+def test_a_route_that_will_go_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    leaving = Deprecation(
+        datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC), "/v2/orders"
+    )
+    row = Route("GET", "/v1/orders", "sample", "open", deprecated=leaving)
+    monkeypatch.setattr(door, "find_route", lambda _method, _path: row)
+    _, _, headers = ask("GET", "/v1/orders")
+    assert headers["deprecation"] == "@1767225600"
+    assert headers["sunset"] == "Fri, 01 Jan 2027 00:00:00 GMT"
+    assert headers["link"] == '</v2/orders>; rel="successor-version"'

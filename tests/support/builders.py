@@ -7,6 +7,7 @@ from uuid import UUID
 
 from contracts.envelope import Envelope, Message
 from contracts.ids import uuid7
+from contracts.permissions import ROLE_SCOPES
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
@@ -97,13 +98,17 @@ def api_event(
 
 
 def principal(tenant_id: UUID, **overrides: Any) -> dict[str, Any]:
-    """An authorizer context: the owner of a tenant, on the free tier unless told otherwise."""
+    """An authorizer context: the owner of a tenant, on the free tier unless told otherwise.
+
+    The scope is what the role's own tokens have; ``stepped_up_at`` is epoch seconds as text.
+    """
+    role = overrides.get("role", "owner")
     return {
         "user_id": str(uuid7()),
         "tenant_id": str(tenant_id),
         "role": "owner",
         "tier": "free",
-        "scope": "",
+        "scope": " ".join(ROLE_SCOPES[role]),
         "session_id": str(uuid7()),
         "platform_admin": "false",
         **overrides,

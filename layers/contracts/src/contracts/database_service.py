@@ -1,10 +1,12 @@
 """Messages of database_service."""
 
 from typing import ClassVar
+from uuid import UUID
 
-from pydantic import Field
+from pydantic import EmailStr, Field
 
-from contracts.envelope import Command
+from contracts.envelope import Command, Event, UtcDatetime
+from contracts.user_service import Locale
 
 
 class RelayOutbox(Command):
@@ -19,3 +21,45 @@ class Migrate(Command):
     """Bring every schema to the version of this release."""
 
     service: ClassVar[str] = "database_service"
+
+
+class ExportTenant(Command):
+    """Gather all of a tenant's data in one archive."""
+
+    service: ClassVar[str] = "database_service"
+    export_id: UUID
+
+
+class TenantExportReady(Event):
+    """A tenant's archive can be fetched until ``expires_at``, by ``GET /v1/data/exports/{id}``."""
+
+    service: ClassVar[str] = "database_service"
+    export_id: UUID
+    user_id: UUID
+    email: EmailStr
+    locale: Locale
+    expires_at: UtcDatetime
+
+
+class EraseTenant(Command):
+    """Remove a closed tenant's personal data from every store; tax records stay."""
+
+    service: ClassVar[str] = "user_management"
+    erasure_id: UUID
+
+
+class TenantErased(Event):
+    """No store holds personal data of the tenant any more, but for the tax records."""
+
+    service: ClassVar[str] = "database_service"
+    erasure_id: UUID
+    rows_erased: int = Field(ge=0)
+    rows_kept: int = Field(ge=0)
+    """Tax and ledger records, kept as the law asks."""
+
+
+class PruneRecords(Command):
+    """Drop technical records past their age: inbox rows, idempotency keys, expired tokens."""
+
+    service: ClassVar[str] = "database_service"
+    limit: int = Field(default=10_000, ge=1, le=100_000)

@@ -82,15 +82,19 @@ class Envelope(Contract):
         now: datetime,
         cause: "Meta | None" = None,
         event_id: UUID | None = None,
+        correlation_id: UUID | None = None,
     ) -> Self:
-        """Put ``data`` in a new envelope, linked to the message that caused it."""
+        """Put ``data`` in a new envelope, linked to the message that caused it.
+
+        Without a cause the correlation id is the request's, else the message's own.
+        """
         own_id = event_id or uuid7()
         return cls(
             meta=Meta(
                 event_id=own_id,
                 tenant_id=tenant_id,
                 occurred_at=now,
-                correlation_id=cause.correlation_id if cause else own_id,
+                correlation_id=cause.correlation_id if cause else correlation_id or own_id,
                 causation_id=cause.event_id if cause else None,
                 schema_version=data.schema_version,
             ),

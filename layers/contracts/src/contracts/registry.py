@@ -5,6 +5,7 @@ from typing import Any
 from contracts import (
     ai_orchestration,
     ai_provider,
+    api_gateway,
     billing_service,
     data_bridge,
     database_service,
@@ -21,6 +22,7 @@ from contracts.envelope import Envelope, Message, Meta
 _MODULES = (
     ai_orchestration,
     ai_provider,
+    api_gateway,
     billing_service,
     data_bridge,
     database_service,
@@ -42,6 +44,12 @@ MESSAGES: dict[str, type[Message]] = {
     and value.__module__ == module.__name__
 }
 """Message class by detail-type."""
+
+
+SECRET_CARRIERS = frozenset(
+    name for name, contract in MESSAGES.items() if "token" in contract.model_fields
+)
+"""Messages with a one-time token inside: their readers are named one by one."""
 
 
 class UnknownMessage(ValueError):

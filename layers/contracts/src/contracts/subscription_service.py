@@ -15,6 +15,15 @@ Meter = Literal["prediction", "llm_insight"]
 ALL_SYMBOLS = "*"
 
 
+class ApiLimits(Contract):
+    """How much of the API a plan gives: a steady rate, a burst, and a day's quota."""
+
+    requests_per_second: int = Field(ge=1)
+    burst: int = Field(ge=1)
+    requests_per_day: int | None = Field(ge=1)
+    """Null: unlimited. A day is the tenant's local one."""
+
+
 class EntitlementsChanged(Event):
     """What a tenant may use from now on. Readers keep the highest ``version`` they saw."""
 
@@ -30,6 +39,8 @@ class EntitlementsChanged(Event):
     live_accounts: int = Field(ge=0)
     paper_accounts: int = Field(default=3, ge=0)
     time_zone: str = "Asia/Jakarta"
+    api: ApiLimits | None = None
+    """Null in events written before the limits travelled; readers keep the tier's own then."""
 
 
 class QuotaExhausted(Event):

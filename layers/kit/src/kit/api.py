@@ -1,51 +1,86 @@
-"""The HTTP door: a FastAPI app with problem+json errors, a body limit and the authorizer's word.
+"""The HTTP door: a FastAPI app behind the permissions table, with problem+json errors and limits.
 
-A room's ``api.py`` is ``app = make_app(...)`` plus routes, and ``handler = make_handler(app)``.
+A room's ``api`` is ``app = make_app(...)`` plus routes, and ``handler = make_handler(app)``. What
+the authorizer decided (who asks, under which rate limit) comes in the request's context; a room
+run alone decides by the same table.
 """
 
 import asyncio
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kit.errors import BadRequest, NotFound, PayloadTooLarge, SinyalError, Unprocessable
-from kit.observability import get_logger, log, redact
+from contracts.permissions import Route, decide
+from contracts.routes import BY_PATTERN, find_route
+from kit import problems as _problems
+from kit.clock import SystemClock
+from kit.context import use
+from kit.door import (
+    SECURITY_HEADERS,
+    describe_deprecation,
+    make_refusal,
+    note_answer,
+    read_context,
+    read_rate_limit,
+    read_refusal,
+)
+from kit.errors import BadRequest, Forbidden, PayloadTooLarge, SinyalError
+from kit.observability import log, redact
+from kit.problems import ALWAYS, PROBLEM, problems, respond_problem
 from kit.tenancy import Principal, read_principal
 
+__all__ = [
+    "PROBLEM",
+    "CurrentPrincipal",
+    "make_app",
+    "make_handler",
+    "problems",
+    "read_json",
+    "respond_problem",
+]
+
 MAX_BODY_BYTES = 256 * 1024
-PROBLEM = "application/problem+json"
-
-_SECURITY_HEADERS = {
-    "x-content-type-options": "nosniff",
-    "cache-control": "no-store",
-    "strict-transport-security": "max-age=63072000; includeSubDomains",
-}
+EXPOSED_HEADERS = (
+    "ratelimit", "ratelimit-policy", "retry-after", "x-correlation-id", "deprecation", "sunset",
+    "link", "idempotency-replayed",
+)  # fmt: skip
 
 
-def respond_problem(error: SinyalError) -> JSONResponse:
-    """Render an error as problem+json."""
-    headers = {}
-    if retry_after := error.extra.get("retry_after"):
-        headers["retry-after"] = str(retry_after)
-    return JSONResponse(
-        error.to_problem(), status_code=error.status, media_type=PROBLEM, headers=headers
-    )
+def _authorizer(request: Request) -> Mapping[str, Any]:
+    event = request.scope.get("aws.event") or {}
+    return (event.get("requestContext") or {}).get("authorizer") or {}
 
 
 def _principal(request: Request) -> Principal:
-    event = request.scope.get("aws.event") or {}
-    return read_principal((event.get("requestContext") or {}).get("authorizer") or {})
+    return read_principal(_authorizer(request))
 
 
 CurrentPrincipal = Annotated[Principal, Depends(_principal)]
 """Route parameter: who asks. 401 when the authorizer said nothing."""
+
+
+def _enforce_permissions(request: Request) -> None:
+    """Refuse a matched route by its row of the permissions table. Raises Forbidden.
+
+    The authorizer has decided by the same row; then its word stands.
+    """
+    pattern = request.scope["route"].path
+    row = request.app.state.table.get((request.method, pattern))
+    if row is None:
+        raise Forbidden("this route is closed")
+    if row.access == "open" or _authorizer(request).get("verdict") == "admitted":
+        return
+    refusal = decide(row, _principal(request), SystemClock().now())
+    if refusal is not None:
+        raise make_refusal(refusal.code, refusal.detail)
 
 
 class _BodyLimit:
@@ -79,52 +114,35 @@ class _BodyLimit:
         await self._app(scope, replay, send)
 
 
-async def _on_sinyal_error(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, SinyalError)
-    log("request refused", code=error.code, status=error.status, detail=error.detail)
-    return respond_problem(error)
-
-
-async def _on_invalid(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
-    items = error.errors()
-    if any(item["type"] == "json_invalid" for item in items):
-        return respond_problem(BadRequest("the body is not valid JSON"))
-    fields = [
-        {"field": ".".join(map(str, item["loc"])), "reason": item["msg"]} for item in items[:20]
-    ]
-    return respond_problem(
-        Unprocessable("; ".join(f"{f['field']}: {f['reason']}" for f in fields), fields=fields)
+def make_app(
+    room: str, purpose: str, table: Mapping[tuple[str, str], Route] = BY_PATTERN
+) -> FastAPI:
+    """A room's FastAPI app with the shared permissions, error answers, limits and headers."""
+    app = FastAPI(
+        title=room,
+        description=purpose,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        dependencies=[Depends(_enforce_permissions)],
+        responses=problems(*ALWAYS),
+        generate_unique_id_function=lambda route: route.name,
     )
-
-
-async def _on_http(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
-    if error.status_code == NotFound.status:
-        return respond_problem(NotFound("there is no such route"))
-    problem = {
-        "type": "about:blank",
-        "title": str(error.detail),
-        "status": error.status_code,
-        "code": f"http_{error.status_code}",
-        "detail": str(error.detail),
-    }
-    return JSONResponse(problem, status_code=error.status_code, media_type=PROBLEM)
-
-
-async def _on_bug(request: Request, _error: Exception) -> JSONResponse:
-    get_logger().exception("request failed unexpectedly", extra={"path": request.url.path})
-    return respond_problem(SinyalError("the failure is logged; try again, then tell support"))
-
-
-def make_app(room: str, purpose: str) -> FastAPI:
-    """A room's FastAPI app with the shared error answers, limits and headers."""
-    app = FastAPI(title=room, description=purpose, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.table = table
     app.add_middleware(_BodyLimit)
-    app.add_exception_handler(SinyalError, _on_sinyal_error)
-    app.add_exception_handler(RequestValidationError, _on_invalid)
-    app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(Exception, _on_bug)
+    app.add_middleware(
+        CORSMiddleware,  # bearer tokens, no cookies: any origin may ask
+        allow_origins=["*"],
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=["authorization", "content-type", "idempotency-key", "x-correlation-id",
+                       "x-api-key", "if-match"],
+        expose_headers=list(EXPOSED_HEADERS),
+        max_age=7_200,
+    )  # fmt: skip
+    app.add_exception_handler(SinyalError, _problems.on_sinyal_error)
+    app.add_exception_handler(RequestValidationError, _problems.on_invalid)
+    app.add_exception_handler(HTTPException, _problems.on_http)
+    app.add_exception_handler(Exception, _problems.on_bug)
     return app
 
 
@@ -148,21 +166,51 @@ def make_handler(app: FastAPI) -> Callable[[dict[str, Any], Any], dict[str, Any]
     )
 
     def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
-        asyncio.set_event_loop(_process_loop())
-        answer: dict[str, Any] = adapter(event, context)
-        headers = answer.setdefault("headers", {})
-        for name, value in _SECURITY_HEADERS.items():
-            headers.setdefault(name, value)
-        log(
-            "request handled",
-            method=event.get("httpMethod"),
-            path=event.get("path"),
-            status=answer.get("statusCode"),
-            query=redact(dict(event.get("queryStringParameters") or {})),
-        )
+        began = time.perf_counter()
+        authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
+        request = read_context(event, authorizer)
+        with use(request):
+            refusal = read_refusal(authorizer)
+            if refusal is None:
+                asyncio.set_event_loop(_process_loop())
+                answer: dict[str, Any] = adapter(event, context)
+            else:
+                answer = _render(refusal)
+            row = find_route(str(event.get("httpMethod")), str(event.get("path")))
+            headers = answer.setdefault("headers", {})
+            for name, value in {
+                **SECURITY_HEADERS,
+                "x-correlation-id": str(request.correlation_id),
+                **read_rate_limit(authorizer),
+                **describe_deprecation(row),
+            }.items():
+                headers.setdefault(name, value)
+            status = int(answer["statusCode"])
+            latency_ms = (time.perf_counter() - began) * 1_000
+            log(
+                "request handled",
+                method=event.get("httpMethod"),
+                path=event.get("path"),
+                status=status,
+                latency_ms=round(latency_ms, 3),
+                query=redact(dict(event.get("queryStringParameters") or {})),
+            )
+            note_answer(event, request, row, answer, latency_ms)
         return answer
 
     return handle
+
+
+def _render(error: SinyalError) -> dict[str, Any]:
+    """A refusal that needs no app."""
+    answer = respond_problem(error)
+    headers = {name.decode(): value.decode() for name, value in answer.raw_headers}
+    return {
+        "statusCode": answer.status_code,
+        "headers": {**headers, "access-control-allow-origin": "*"},
+        "body": bytes(answer.body).decode(),
+        "isBase64Encoded": False,
+    }
 
 
 def read_json(text: str) -> Any:

@@ -17,6 +17,7 @@ from contracts.envelope import Envelope, Message, Meta
 from contracts.ids import derived_id
 from contracts.registry import MESSAGES, UnknownMessage, parse_envelope
 from kit.clock import SystemClock
+from kit.context import RequestContext, use
 from kit.db import Database, Transaction
 from kit.errors import PoisonMessage, SinyalError
 from kit.observability import get_logger, log, warn
@@ -103,10 +104,12 @@ def _handle_record(
         handler = handlers.get(type(envelope.data))
         if handler is None:
             raise PoisonMessage(f"no handler for {name} here")
-        if getattr(handler, "_own_transactions", False):
-            handler(envelope, open_room())  # type: ignore[arg-type]
-        else:
-            _run_once(envelope, handler, open_room())  # type: ignore[arg-type]
+        with use(RequestContext(envelope.meta.correlation_id)):
+            if getattr(handler, "_own_transactions", False):
+                handler(envelope, open_room())  # type: ignore[arg-type]
+            else:
+                _run_once(envelope, handler, open_room())  # type: ignore[arg-type]
+            log("message handled", message_type=name, event_id=str(envelope.meta.event_id))
     except SinyalError as error:
         warn("message failed", message_type=name, code=error.code, detail=error.detail)
         if not error.retryable:
@@ -115,7 +118,6 @@ def _handle_record(
     except Exception:  # noqa: BLE001 - the door is where an unknown failure becomes a redelivery
         get_logger().exception("message failed unexpectedly", extra={"message_type": name})
         return False
-    log("message handled", message_type=name, event_id=str(envelope.meta.event_id))
     return True
 
 

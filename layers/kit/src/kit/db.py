@@ -16,6 +16,7 @@ from psycopg.rows import DictRow, dict_row
 
 from contracts.envelope import Envelope, Message, Meta
 from kit.clock import Clock, SystemClock
+from kit.context import current
 from kit.errors import Unavailable, Unprocessable
 from kit.observability import warn
 from kit.outbox import BusPublisher, OutboxRow, Publisher, make_row
@@ -38,8 +39,10 @@ class Transaction:
         tenant_id: UUID | None,
         now: datetime,
         cause: Meta | None,
+        room: str = "",
     ) -> None:
         self._connection = connection
+        self.room = room
         self.tenant_id = tenant_id
         self.now = now
         self.cause = cause
@@ -74,12 +77,14 @@ class Transaction:
             raise ValueError("a transaction publishes for its own tenant only")
         if len(self.rows) >= MAX_EVENTS_A_TRANSACTION:
             raise ValueError(f"more than {MAX_EVENTS_A_TRANSACTION} events in a transaction")
+        context = current()
         envelope = Envelope.wrap(
             message,
             tenant_id=self.tenant_id or tenant_id,
             now=self.now,
             cause=self.cause,
             event_id=event_id,
+            correlation_id=context.correlation_id if context else None,
         )
         self.rows.append(make_row(envelope))
         return envelope
@@ -136,7 +141,7 @@ class Database:
         Commits at the end of the block, rolls back on any error, then publishes its events.
         """
         connection = self._begin(tenant_id)
-        tx = Transaction(connection, tenant_id, self.clock.now(), cause)
+        tx = Transaction(connection, tenant_id, self.clock.now(), cause, self.room)
         try:
             yield tx
             self._write_outbox(connection, tx.rows)

@@ -50,6 +50,12 @@ class Forbidden(SinyalError):
     code, status, title = "forbidden", 403, "This is not allowed for you"
 
 
+class StepUpNeeded(Forbidden):
+    """A second factor must be shown again for this."""
+
+    code, title = "step_up_needed", "Confirm with your authenticator app first"
+
+
 class NotFound(SinyalError):
     """There is no such thing, or it belongs to somebody else; the answer is the same."""
 
@@ -79,6 +85,13 @@ class TooManyRequests(SinyalError):
 
     code, status, title = "rate_limited", 429, "Too many requests"
     retryable = True
+
+
+class QuotaSpent(TooManyRequests):
+    """The day's quota is used up; slowing down does not help, waiting or another plan does."""
+
+    code, title = "daily_quota_exhausted", "The day's requests are used up"
+    retryable = False
 
 
 class Unavailable(SinyalError):

@@ -1,22 +1,55 @@
-"""One logger a process, with correlation ids and without secrets."""
+"""One logger a process, with correlation ids and without secrets or personal data.
+
+Fields are redacted by name; whatever still looks like a secret or an address in the finished line
+is struck out, wherever it came from: a vendor's message, a database's error, a traceback.
+"""
 
 import logging
 import os
+import re
 import sys
 from functools import lru_cache
 from typing import Any
 
-_SECRET_WORDS = ("password", "token", "secret", "authorization", "api_key", "signature")
+from kit.context import current
+
+_SECRET_WORDS = ("password", "token", "secret", "authorization", "api_key", "signature", "totp")
+_PERSONAL_NAMES = frozenset(
+    {"email", "new_email", "full_name", "tenant_name", "inviter_name", "phone", "address", "device"}
+)
+_STRUCK_OUT = re.compile(
+    r"[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+"  # e-mail addresses
+    r"|\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*"  # JSON web tokens
+    r"|\b(?:srt|sk|evt|inv|prt|ect)_[\w-]{20,}"  # tokens and keys of our own
+    r"|\b(?:Bearer|Basic)\s+[\w.~+/=-]{8,}"
+    r"|\$argon2id?\$[^\s\"']+",
+    re.ASCII,
+)
 
 
 def redact(values: dict[str, Any]) -> dict[str, Any]:
-    """Replace values whose names say that they are secret."""
+    """Replace values whose names say that they are secret or personal."""
     return {
         key: "***"
-        if any(word in key.lower() for word in _SECRET_WORDS)
+        if key.lower() in _PERSONAL_NAMES or any(word in key.lower() for word in _SECRET_WORDS)
         else (redact(value) if isinstance(value, dict) else value)
         for key, value in values.items()
     }
+
+
+def strike_out(line: str) -> str:
+    """Strike out what looks like a secret or an e-mail address."""
+    return _STRUCK_OUT.sub("***", line)
+
+
+class _CarefulStream:
+    """Writes lines to the standard output of the moment, struck out."""
+
+    def write(self, text: str) -> int:
+        return sys.stdout.write(strike_out(text))
+
+    def flush(self) -> None:
+        sys.stdout.flush()
 
 
 @lru_cache(maxsize=1)
@@ -27,16 +60,23 @@ def get_logger() -> Any:
     return Logger(
         service=os.environ.get("POWERTOOLS_SERVICE_NAME", "sinyal"),
         level=os.environ.get("LOG_LEVEL", "INFO"),
-        logger_handler=logging.StreamHandler(sys.stdout),
+        logger_handler=logging.StreamHandler(_CarefulStream()),
         log_uncaught_exceptions=False,
     )
 
 
+def _linked(fields: dict[str, Any]) -> dict[str, Any]:
+    context = current()
+    if context is None:
+        return fields
+    return {"correlation_id": str(context.correlation_id), **fields}
+
+
 def log(message: str, **fields: Any) -> None:
-    """Write an info line with redacted fields."""
-    get_logger().info(message, extra=redact(fields))
+    """Write an info line with redacted fields and the correlation id of what is handled."""
+    get_logger().info(message, extra=_linked(redact(fields)))
 
 
 def warn(message: str, **fields: Any) -> None:
-    """Write a warning line with redacted fields."""
-    get_logger().warning(message, extra=redact(fields))
+    """Write a warning line with redacted fields and the correlation id of what is handled."""
+    get_logger().warning(message, extra=_linked(redact(fields)))

@@ -6,7 +6,7 @@ A secret ``sinyal/prod/db/billing_service`` may also come from the environment v
 
 import json
 import os
-from functools import lru_cache
+import time
 from typing import Any
 
 from pydantic import Field
@@ -26,12 +26,38 @@ class RoomSettings(BaseSettings):
     public_url: str
 
 
-@lru_cache(maxsize=64)
-def read_secret(name: str) -> dict[str, Any]:
-    """Read the secret ``sinyal/<stage>/<name>`` once a process.
+SECRETS_MAX = 64
+_READ: dict[str, tuple[float, dict[str, Any]]] = {}
 
-    Raises Unavailable when neither the environment nor Secrets Manager has it.
+
+def read_secret(name: str, max_age_s: float | None = None) -> dict[str, Any]:
+    """Read the secret ``sinyal/<stage>/<name>``, once a process or when older than ``max_age_s``.
+
+    Raises Unavailable when neither the environment nor Secrets Manager has it, and none was read
+    before.
     """
+    known = _READ.get(name)
+    now = time.monotonic()
+    if known is not None and (max_age_s is None or now - known[0] < max_age_s):
+        return known[1]
+    try:
+        value = _fetch_secret(name)
+    except Unavailable:
+        if known is None:
+            raise
+        value = known[1]
+    if len(_READ) >= SECRETS_MAX:
+        _READ.clear()
+    _READ[name] = (now, value)
+    return value
+
+
+def forget_secrets() -> None:
+    """Read every secret anew from here on."""
+    _READ.clear()
+
+
+def _fetch_secret(name: str) -> dict[str, Any]:
     variable = "SINYAL_SECRET_" + name.upper().replace("/", "_").replace("-", "_")
     if variable in os.environ:
         return dict(json.loads(os.environ[variable]))
