@@ -12,7 +12,7 @@ from contracts.envelope import Envelope, Message
 from contracts.ids import uuid7
 from contracts.registry import parse_envelope
 from contracts.subscription_service import EntitlementsChanged
-from contracts.trading_engine import AccountLinked
+from contracts.trading_engine import AccountConfirmed, AccountLinked
 from edge_bridge.bridge.ticks import make_chunk
 from edge_bridge.engine.engine import Engine
 from edge_bridge.engine.risk import RiskLimits
@@ -114,12 +114,20 @@ class Edge:
         return SignalIssued(**values)
 
     def said(self, kind: type[Message] | None = None) -> list[Any]:
-        """What the edge put out so far, in order."""
-        rows = self.journal.read_outbox("bus", 10_000)
-        data = [parse_envelope(row.detail_type, json.loads(row.body)).data for row in rows]
-        return [each for each in data if kind is None or isinstance(each, kind)]
+        """What the edge put out so far, in order; confirmed accounts only when asked for."""
+        data = [envelope.data for envelope in self._envelopes()]
+        if kind is None:
+            return [each for each in data if not isinstance(each, AccountConfirmed)]
+        return [each for each in data if isinstance(each, kind)]
 
-    def envelopes(self) -> list[Envelope]:
+    def envelopes(self, kind: type[Message] | None = None) -> list[Envelope]:
+        """The same, with their envelopes."""
+        said = self._envelopes()
+        if kind is None:
+            return [each for each in said if not isinstance(each.data, AccountConfirmed)]
+        return [each for each in said if isinstance(each.data, kind)]
+
+    def _envelopes(self) -> list[Envelope]:
         rows = self.journal.read_outbox("bus", 10_000)
         return [parse_envelope(row.detail_type, json.loads(row.body)) for row in rows]
 

@@ -10,6 +10,7 @@ import pytest
 from contracts.envelope import Envelope
 from contracts.subscription_service import QuotaExhausted
 from contracts.trading_engine import (
+    AccountConfirmed,
     AccountUnlinked,
     OrderDenied,
     OrderFilled,
@@ -103,6 +104,18 @@ def test_the_highest_version_wins_in_any_order(edge: Edge) -> None:
     edge.give(link_account(1, version=4), tenant)
     edge.give(edge.signal())
     assert len(edge.said(OrderFilled)) == 1
+
+
+def test_the_edge_confirms_an_account_and_its_end_under_the_askers_correlation(edge: Edge) -> None:
+    tenant = edge.add_tenant()
+    linked = link_account(1, version=2)
+    asked = [edge.give(linked, tenant), edge.give(linked, tenant)]
+    ended = edge.give(AccountUnlinked(account_id=linked.account_id, version=3), tenant)
+    _, *confirmed = edge.envelopes(AccountConfirmed)
+    assert [(each.data.version, each.data.active) for each in confirmed] == [(2, True), (3, False)]
+    for told, cause in zip(confirmed, (asked[0], ended), strict=True):
+        assert told.meta.tenant_id == tenant
+        assert told.meta.correlation_id == cause.meta.correlation_id
 
 
 def test_the_days_quota_is_counted_once_a_signal_and_resets_with_the_local_day(edge: Edge) -> None:

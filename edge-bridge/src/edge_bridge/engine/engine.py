@@ -8,7 +8,7 @@ from time import perf_counter_ns
 from uuid import UUID
 
 from contracts.ai_orchestration import SignalIssued
-from contracts.envelope import Envelope
+from contracts.envelope import Envelope, Meta
 from contracts.subscription_service import EntitlementsChanged, QuotaExhausted
 from contracts.trading_engine import AccountLinked, AccountUnlinked, CloseReason
 from edge_bridge.engine.desk import Desk, Guard
@@ -23,6 +23,7 @@ from edge_bridge.engine.journal import (
     Record,
 )
 from edge_bridge.engine.models import Order
+from edge_bridge.engine.reports import confirm_account
 from edge_bridge.engine.risk import RiskLimits
 from edge_bridge.engine.state import EngineState
 from edge_bridge.ports import Quote
@@ -63,7 +64,7 @@ class Engine:
             case SignalIssued():
                 self._entries.take_signal(data, meta, taken_ns)
             case AccountLinked() | AccountUnlinked():
-                self._change_account(meta.tenant_id, data, meta.event_id)
+                self._change_account(data, meta)
             case EntitlementsChanged():
                 records: list[Record] = []
                 if self.state.directory.entitle(meta.tenant_id, data):
@@ -132,18 +133,18 @@ class Engine:
             for desk in self.state.desks.values()
         )
 
-    def _change_account(
-        self, tenant_id: UUID | None, data: AccountLinked | AccountUnlinked, event_id: UUID
-    ) -> None:
+    def _change_account(self, data: AccountLinked | AccountUnlinked, meta: Meta) -> None:
         directory = self.state.directory
         if isinstance(data, AccountLinked):
-            account = directory.link(tenant_id, data)
+            account = directory.link(meta.tenant_id, data)
         else:
-            account = directory.unlink(tenant_id, data)
+            account = directory.unlink(meta.tenant_id, data)
         records: list[Record] = []
+        events: list[Envelope] = []
         if account is not None:
             records.append(("account", str(account.account_id), account.model_dump_json()))
-        self.state.journal.write(records=records, done=(event_id,))
+            events.append(confirm_account(account, data.version, meta, self.state.clock.now()))
+        self.state.journal.write(events=events, records=records, done=(meta.event_id,))
         if account is not None:
             self._open_desk(account)
 

@@ -2,14 +2,16 @@
 
 from datetime import datetime
 
-from contracts.envelope import Envelope, Message
+from contracts.envelope import Envelope, Message, Meta
 from contracts.trading_engine import (
+    AccountConfirmed,
     OrderDenied,
     OrderFilled,
     OrderRejected,
     PositionClosed,
     PredictionDelivered,
 )
+from edge_bridge.engine.directory import Account
 from edge_bridge.engine.models import Delivery, Order
 from edge_bridge.engine.state import to_instant
 from edge_bridge.ports import Deal
@@ -18,6 +20,12 @@ from edge_bridge.ports import Deal
 def wrap(order: Order, data: Message, now: datetime) -> Envelope:
     """An envelope of the order's tenant, linked to the signal."""
     return Envelope.wrap(data, tenant_id=order.tenant_id, now=now, cause=order.cause.as_meta(now))
+
+
+def confirm_account(account: Account, version: int, cause: Meta, now: datetime) -> Envelope:
+    """The edge knows of the account's linking or unlinking."""
+    data = AccountConfirmed(account_id=account.account_id, version=version, active=account.active)
+    return Envelope.wrap(data, tenant_id=account.tenant_id, now=now, cause=cause)
 
 
 def report_delivery(delivery: Delivery, now: datetime) -> Envelope:

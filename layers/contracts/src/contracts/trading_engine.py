@@ -65,6 +65,16 @@ class AccountUnlinked(Event):
     version: int = Field(ge=1)
 
 
+class AccountConfirmed(Event):
+    """The edge took an account's linking or unlinking into its books."""
+
+    service: ClassVar[str] = "trading_engine"
+    account_id: UUID
+    version: int = Field(ge=1)
+    active: bool
+    """Whether the account may be traded from here on."""
+
+
 class PredictionDelivered(Event):
     """A tenant got a signal; it counts against the day's predictions. One a signal and tenant."""
 
