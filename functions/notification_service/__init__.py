@@ -1,8 +1,10 @@
 """Room card: notification_service (port 8024 alone).
 
 Purpose: tells tenants what happened, on Telegram and by e-mail, in Indonesian or English.
-Events in: EmailVerificationRequested, OrderFilled, PositionClosed, PaymentInitiated, InvoicePaid,
-    QuotaExhausted. Commands in: DeliverPending (every minute, from a schedule).
+Events in: EmailVerificationRequested, PasswordResetRequested, EmailChangeRequested, MemberInvited,
+    SecurityAlertRaised, TenantExportReady (mails); OrderFilled, PositionClosed, PaymentInitiated,
+    InvoicePaid, QuotaExhausted (Telegram).
+Commands in: DeliverPending (every minute, from a schedule).
 Events out: NotificationDelivered.
 Tables owned: chats, link_tokens, notifications, telegram_updates.
 """

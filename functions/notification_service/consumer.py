@@ -7,16 +7,26 @@ waiting is taken up by the next message of the tenant, or by the minute's sweep.
 from uuid import UUID
 
 from contracts.billing_service import InvoicePaid
+from contracts.database_service import TenantExportReady
 from contracts.envelope import Envelope, Meta
 from contracts.ids import derived_id
 from contracts.notification_service import Channel, DeliverPending, NotificationDelivered
 from contracts.payment_gateway import PaymentInitiated
 from contracts.subscription_service import QuotaExhausted
 from contracts.trading_engine import OrderFilled, PositionClosed
-from contracts.user_management import EmailVerificationRequested
+from contracts.user_management import EmailVerificationRequested, MemberInvited
+from contracts.user_service import (
+    EmailChangeRequested,
+    PasswordResetRequested,
+    SecurityAlertRaised,
+)
 from functions.notification_service import gateway
-from functions.notification_service.errors import ProviderUnavailable
-from functions.notification_service.logic import delivery, texts
+from functions.notification_service.errors import (
+    MailUnderWay,
+    MessageRefused,
+    ProviderUnavailable,
+)
+from functions.notification_service.logic import delivery, mails, texts
 from functions.notification_service.models import Notification
 from functions.notification_service.settings import settings
 from functions.notification_service.store import NotificationStore, find_due_tenants
@@ -88,7 +98,9 @@ def _record(tx: Transaction, notification: Notification, outcome: delivery.Outco
             store.postpone(notification_id, until)
         case delivery.GivenUp(block=block, reason=reason):
             warn("telegram message given up", reason=reason, block=block)
-            store.mark_undeliverable(notification_id, notification.chat_id, block=block)
+            store.mark_undeliverable(notification_id)
+            if block:
+                store.block_chat(notification.chat_id)
 
 
 def _publish_delivered(tx: Transaction, notification_id: UUID, channel: Channel, kind: str) -> None:
@@ -116,30 +128,43 @@ def on_deliver_pending(envelope: Envelope, database: Database) -> None:
 
 
 @own_transactions
-def on_verification_requested(envelope: Envelope, database: Database) -> None:
-    """Mail the verification code; idempotent by (event, address), the code is not kept."""
-    event, tenant_id = envelope.data, envelope.meta.tenant_id
-    assert isinstance(event, EmailVerificationRequested)
+def on_mail_asked(envelope: Envelope, database: Database) -> None:
+    """Send the mail a message asks for; idempotent by (event, address), its words are not kept."""
+    tenant_id, event_id = envelope.meta.tenant_id, envelope.meta.event_id
     if tenant_id is None:
-        raise PoisonMessage("a verification without a tenant")
-    event_id = envelope.meta.event_id
-    notification_id = derived_id("email", event_id, event.email)
+        raise PoisonMessage("a mail without a tenant")
+    web_url = settings().web_url
+    mail = mails.write_mail(envelope.data, envelope.meta.occurred_at, web_url)
+    notification_id = derived_id("email", event_id, mail.to)
     with database.transaction(tenant_id, cause=envelope.meta) as tx:
-        if not NotificationStore(tx).claim_email(
-            notification_id, event_id, "verification", event.email
-        ):
-            return
-    subject, text = texts.write_verification(
-        event.full_name, event.token, event.expires_at, event.locale
-    )
-    gateway.send_mail(event.email, subject, text)
+        claim = NotificationStore(tx).claim_mail(notification_id, event_id, mail.kind, mail.to)
+    if claim == "under_way":
+        raise MailUnderWay("another worker has it")
+    if claim == "done":
+        return
+    try:
+        gateway.send_mail(mail, notification_id, web_url)
+    except MessageRefused as error:
+        warn("mail given up", kind=mail.kind, reason=error.detail)
+        with database.transaction(tenant_id, cause=envelope.meta) as tx:
+            NotificationStore(tx).mark_undeliverable(notification_id)
+        return
+    except ProviderUnavailable:
+        with database.transaction(tenant_id, cause=envelope.meta) as tx:
+            NotificationStore(tx).release_mail(notification_id)
+        raise
     with database.transaction(tenant_id, cause=envelope.meta) as tx:
         if NotificationStore(tx).mark_sent(notification_id):
-            _publish_delivered(tx, notification_id, "email", "verification")
+            _publish_delivered(tx, notification_id, "email", mail.kind)
 
 
 HANDLERS: Handlers = {
-    EmailVerificationRequested: on_verification_requested,
+    EmailVerificationRequested: on_mail_asked,
+    PasswordResetRequested: on_mail_asked,
+    EmailChangeRequested: on_mail_asked,
+    MemberInvited: on_mail_asked,
+    SecurityAlertRaised: on_mail_asked,
+    TenantExportReady: on_mail_asked,
     OrderFilled: on_news,
     PositionClosed: on_news,
     PaymentInitiated: on_news,

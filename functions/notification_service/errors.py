@@ -36,3 +36,9 @@ class ProviderUnavailable(Unavailable):
     """The provider did not answer, or failed; the message may or may not have gone out."""
 
     code, title = "provider_unavailable", "The message provider does not answer"
+
+
+class MailUnderWay(Unavailable):
+    """Another worker is sending this mail; the message comes back to see how that ended."""
+
+    code, title = "mail_under_way", "The mail is being sent"

@@ -2,7 +2,8 @@
 
 import asyncio
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from functions.notification_service.errors import (
     MessageRefused,
@@ -10,9 +11,15 @@ from functions.notification_service.errors import (
     RecipientGone,
     SlowDown,
 )
+from functions.notification_service.models import Mail
 from kit.settings import read_secret
 
+if TYPE_CHECKING:
+    from email.message import EmailMessage
+
 TIMEOUT_S = 5.0
+PERMANENT_REFUSAL = 500
+"""SMTP codes from here on say that trying again is useless."""
 
 
 class TelegramSender:
@@ -43,8 +50,11 @@ class TelegramSender:
         self._call(self._bot.send_message(chat_id, text, parse_mode=ParseMode.HTML))
 
     def read_username(self) -> str:
-        """The bot's name, for deep links."""
-        user = self._call(self._bot.get_me())
+        """The bot's name, for deep links. Raises ProviderUnavailable."""
+        try:
+            user = self._call(self._bot.get_me())
+        except (SlowDown, RecipientGone, MessageRefused) as error:
+            raise ProviderUnavailable(error.detail) from error
         return str(user.username)
 
     def _call(self, coroutine: Any) -> Any:
@@ -72,24 +82,42 @@ def open_telegram() -> TelegramSender:
     return TelegramSender(read_secret("telegram"))
 
 
-def send_mail(to: str, subject: str, text: str) -> None:
-    """Send a mail. Raises ProviderUnavailable, or MessageRefused for a refused recipient."""
+def compose_mail(mail: Mail, notification_id: UUID, sender: str, web_url: str) -> "EmailMessage":
+    """Write a mail as RFC 5322 wants it; the same notification always has the same Message-ID."""
+    from email.message import EmailMessage
+    from email.utils import formatdate
+    from urllib.parse import urlsplit
+
+    host = urlsplit(web_url).hostname or "localhost"
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = sender, mail.to, mail.subject
+    message["Date"], message["Message-ID"] = formatdate(), f"<{notification_id}@{host}>"
+    message["List-Id"] = f"Sinyal <{mail.kind.replace('_', '-')}.{host}>"
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(mail.text)
+    message.add_alternative(mail.html, subtype="html")
+    return message
+
+
+def send_mail(mail: Mail, notification_id: UUID, web_url: str) -> None:
+    """Send a mail. Raises ProviderUnavailable, or MessageRefused for an address it never takes."""
     import smtplib
     import ssl
-    from email.message import EmailMessage
 
     secret = read_secret("smtp")
-    message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = secret["sender"], to, subject
-    message.set_content(text)
+    message = compose_mail(mail, notification_id, secret["sender"], web_url)
     try:
         with smtplib.SMTP(secret["host"], int(secret["port"]), timeout=TIMEOUT_S) as smtp:
             if secret["tls"]:
                 smtp.starttls(context=ssl.create_default_context())
             smtp.login(secret["username"], secret["password"])
+            if not mail.to.isascii() and not smtp.has_extn("smtputf8"):
+                raise MessageRefused("the mail server takes no international addresses")
             smtp.send_message(message)
     except smtplib.SMTPRecipientsRefused as error:
-        raise MessageRefused("the mail server refuses the address") from error
+        if all(code >= PERMANENT_REFUSAL for code, _ in error.recipients.values()):
+            raise MessageRefused("the mail server refuses the address") from error
+        raise ProviderUnavailable("the mail server asks to try the address later") from error
     except (smtplib.SMTPException, OSError) as error:
         raise ProviderUnavailable(f"mail: {type(error).__name__}") from error
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from functions.notification_service.models import Chat, Notification
+from functions.notification_service.models import Chat, Claim, Notification
 from kit.db import Transaction
 
 HALF_SENT_AFTER = timedelta(seconds=60)
@@ -38,21 +38,36 @@ class NotificationStore:
             ],
         )  # fmt: skip
 
-    def claim_email(self, notification_id: UUID, event_id: UUID, kind: str, to: str) -> bool:
-        """Take a mail for sending; False when it has been sent. The body is not kept."""
+    def claim_mail(self, notification_id: UUID, event_id: UUID, kind: str, to: str) -> Claim:
+        """Take a mail for sending, for as long as sending may last. The body is not kept."""
         row = self._tx.fetch_one(
-            "INSERT INTO notifications (tenant_id, notification_id, event_id, channel, kind,"
+            "INSERT INTO notifications AS n (tenant_id, notification_id, event_id, channel, kind,"
             " recipient, state, attempts, not_before, created_at)"
-            " VALUES (%s, %s, %s, 'email', %s, %s, 'sending', 1, %s, %s)"
+            " VALUES (%(tenant)s, %(id)s, %(event)s, 'email', %(kind)s, %(to)s, 'sending', 1,"
+            " %(again)s, %(now)s)"
             " ON CONFLICT (tenant_id, event_id, channel, recipient) DO UPDATE"
-            " SET attempts = notifications.attempts + 1 WHERE notifications.state <> 'sent'"
-            " RETURNING notification_id",
-            [
-                self._tx.tenant_id, notification_id, event_id, kind, to, self._tx.now,
-                self._tx.now,
-            ],
+            " SET attempts = n.attempts + 1, not_before = excluded.not_before"
+            " WHERE n.state = 'sending' AND n.not_before <= %(now)s RETURNING notification_id",
+            {
+                "tenant": self._tx.tenant_id, "id": notification_id, "event": event_id,
+                "kind": kind, "to": to, "now": self._tx.now,
+                "again": self._tx.now + HALF_SENT_AFTER,
+            },
         )  # fmt: skip
-        return row is not None
+        if row is not None:
+            return "taken"
+        known = self._tx.fetch_one(
+            "SELECT state FROM notifications WHERE notification_id = %s", [notification_id]
+        )
+        return "under_way" if known is not None and known["state"] == "sending" else "done"
+
+    def release_mail(self, notification_id: UUID) -> None:
+        """Give a mail back at once: sending it failed."""
+        self._tx.execute(
+            "UPDATE notifications SET not_before = %s"
+            " WHERE notification_id = %s AND state = 'sending'",
+            [self._tx.now, notification_id],
+        )
 
     def claim_due(self, limit: int) -> list[Notification]:
         """Take the tenant's Telegram messages that are due, oldest first."""
@@ -85,14 +100,16 @@ class NotificationStore:
         )
         return row is not None
 
-    def mark_undeliverable(self, notification_id: UUID, chat_id: int, *, block: bool) -> None:
-        """Give a message up, and with ``block`` its chat."""
+    def mark_undeliverable(self, notification_id: UUID) -> None:
+        """Give a message up."""
         self._tx.execute(
             "UPDATE notifications SET state = 'undeliverable' WHERE notification_id = %s",
             [notification_id],
         )
-        if block:
-            self._tx.execute("UPDATE chats SET state = 'blocked' WHERE chat_id = %s", [chat_id])
+
+    def block_chat(self, chat_id: int) -> None:
+        """Write to a chat no more; it does not take messages."""
+        self._tx.execute("UPDATE chats SET state = 'blocked' WHERE chat_id = %s", [chat_id])
 
     def list_notifications(self, limit: int, cursor: UUID | None) -> list[dict[str, Any]]:
         """Messages, newest first."""

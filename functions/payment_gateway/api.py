@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import psycopg
@@ -19,7 +19,7 @@ from functions.payment_gateway.logic.desk import Desk, OpenDesk
 from functions.payment_gateway.models import HowToPay, Method, Notification
 from functions.payment_gateway.settings import settings
 from functions.payment_gateway.store import PaymentStore, find_order_tenant
-from kit.api import CurrentPrincipal, make_app, make_handler
+from kit.api import PROBLEM, CurrentPrincipal, make_app, make_handler, problems
 from kit.db import Database, open_database
 from kit.errors import Unavailable
 from kit.idempotency import IdempotencyKey, answer_once
@@ -37,6 +37,50 @@ class ChooseMethod(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     method: Method = "bca_va"
+
+
+class Stored(BaseModel):
+    """Answer to a notification of Midtrans."""
+
+    status: Literal["stored"] = "stored"
+
+
+_SIGNED_FIELDS = {
+    "order_id": "^SNY-[0-9a-f]{32}$",
+    "status_code": "^[0-9]{3}$",
+    "gross_amount": r"^[0-9]{1,13}\.[0-9]{2}$",
+    "signature_key": "^[0-9a-f]{128}$",
+}
+_NOTIFICATION_BODY = {
+    "requestBody": {
+        "description": "A notification of Midtrans; other fields are kept, and not acted upon.",
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": list(_SIGNED_FIELDS),
+                    "properties": {
+                        name: {"type": "string", "pattern": pattern}
+                        for name, pattern in _SIGNED_FIELDS.items()
+                    },
+                }
+            }
+        },
+    }
+}
+_REFUSED_BY_MIDTRANS: dict[int | str, dict[str, Any]] = {
+    502: {
+        "description": "Midtrans refuses the charge, or us; trying again changes nothing.",
+        "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+}
+HOW_TO_PAY_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"model": HowToPay, "description": "The virtual account that waits."},
+    201: {"model": HowToPay, "description": "A new virtual account."},
+    **problems(404, 409),
+    **_REFUSED_BY_MIDTRANS,
+}
 
 
 def _database() -> Database:
@@ -64,8 +108,12 @@ async def _raw_body(request: Request) -> bytes:
     return await request.body()
 
 
-@app.post("/v1/payments/midtrans/notifications")
-def post_notification(body: Annotated[bytes, Depends(_raw_body)]) -> dict[str, str]:
+@app.post(
+    "/v1/payments/midtrans/notifications",
+    responses=problems(404),
+    openapi_extra=_NOTIFICATION_BODY,
+)
+def post_notification(body: Annotated[bytes, Depends(_raw_body)]) -> Stored:
     """Midtrans' webhook: verified, stored raw, answered; the work is done from the queue.
 
     403 for a wrong signature, 503 when it cannot be stored (Midtrans then tries again).
@@ -75,7 +123,7 @@ def post_notification(body: Annotated[bytes, Depends(_raw_body)]) -> dict[str, s
         _store_notification(notification, body)
     except psycopg.OperationalError as error:
         raise Unavailable("the notification could not be stored") from error
-    return {"status": "stored"}
+    return Stored()
 
 
 def _store_notification(notification: Notification, body: bytes) -> None:
@@ -89,7 +137,11 @@ def _store_notification(notification: Notification, body: bytes) -> None:
         notifications.keep_notification(PaymentStore(tx), tx.publish, notification, body, uuid7())
 
 
-@app.post("/v1/invoices/{invoice_id}/payments")
+@app.post(
+    "/v1/invoices/{invoice_id}/payments",
+    response_model=HowToPay,
+    responses=HOW_TO_PAY_RESPONSES,
+)
 def post_payment(
     invoice_id: UUID,
     body: ChooseMethod,
@@ -121,7 +173,7 @@ def post_payment(
     return JSONResponse(shown, status_code=answer.status_code)
 
 
-@app.get("/v1/payments/{payment_id}")
+@app.get("/v1/payments/{payment_id}", responses=problems(404))
 def get_payment(payment_id: UUID, principal: CurrentPrincipal) -> HowToPay:
     """A payment and how far it is."""
     with _database().transaction(principal.tenant_id) as tx:

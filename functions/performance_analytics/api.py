@@ -1,8 +1,7 @@
 """HTTP door of performance_analytics: a tenant's trading results."""
 
-from typing import Any
-
 from functions.performance_analytics import logic
+from functions.performance_analytics.models import TradingResult
 from functions.performance_analytics.store import EventStore
 from kit.analytics import Analytics, open_analytics
 from kit.api import CurrentPrincipal, make_app, make_handler
@@ -15,10 +14,10 @@ def _analytics() -> Analytics:
 
 
 @app.get("/v1/analytics/trading")
-def get_trading(principal: CurrentPrincipal) -> dict[str, Any]:
-    """The tenant's closed trades, summed up by symbol."""
+def get_trading(principal: CurrentPrincipal) -> TradingResult:
+    """The tenant's closed trades, summed up in all and by symbol."""
     rows = EventStore(_analytics()).summarise_trading(principal.tenant_id)
-    return logic.describe_trading(rows)
+    return TradingResult.model_validate(logic.describe_trading(rows))
 
 
 handler = make_handler(app)

@@ -1,5 +1,6 @@
 """ClickHouse SQL of performance_analytics; every key starts with the tenant."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -7,6 +8,7 @@ from uuid import UUID
 from contracts.envelope import Envelope
 from contracts.ids import NIL
 from contracts.trading_engine import PositionClosed
+from functions.performance_analytics.models import strip_personal
 from kit.analytics import Analytics
 
 _EVENTS = (
@@ -25,7 +27,7 @@ class EventStore:
         self._analytics = analytics
 
     def add_events(self, envelopes: Sequence[Envelope]) -> None:
-        """Store events of any kind; platform events go to the nil tenant."""
+        """Store events, without personal fields; platform events go to the nil tenant."""
         self._analytics.insert(
             "events",
             _EVENTS,
@@ -37,7 +39,7 @@ class EventStore:
                     e.source,
                     e.meta.occurred_at,
                     e.meta.correlation_id,
-                    e.data.model_dump_json(),
+                    json.dumps(strip_personal(e.data), separators=(",", ":")),
                 ]
                 for e in envelopes
             ],

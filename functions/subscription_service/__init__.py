@@ -1,8 +1,9 @@
 """Room card: subscription_service (port 8022 alone).
 
 Purpose: which plan a tenant has, what it may use, how much it used, and when a period is over.
-Events in: EmailVerified, PredictionDelivered, BillingRunStarted, InvoicePaid.
-Events out: EntitlementsChanged, QuotaExhausted, BillingPeriodClosed, SubscriptionRenewed.
+Events in: EmailVerified, PredictionDelivered, BillingRunStarted, InvoicePaid, TenantClosed.
+Events out: EntitlementsChanged, QuotaExhausted, BillingPeriodClosed, SubscriptionRenewed,
+    AuditRecorded.
 Tables owned: plans, plan_versions, prices, entitlements, meter_rules (all read-only to the room),
-    subscriptions, grants, periods, usage_events, quota_counters.
+    subscriptions, grants, periods, usage_events, quota_counters, closures.
 """

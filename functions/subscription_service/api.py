@@ -1,84 +1,91 @@
 """HTTP door of subscription_service: plans, the tenant's subscription, its usage."""
 
-from typing import Any, Literal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict
 
 from contracts.ids import uuid7
-from contracts.subscription_service import Tier
+from contracts.subscription_service import EntitlementsChanged, Tier
 from functions.subscription_service.errors import SubscriptionMissing
 from functions.subscription_service.logic import lifecycle, metering
-from functions.subscription_service.models import Plan, Subscription
+from functions.subscription_service.models import (
+    ChangePlan,
+    ChoosePlan,
+    MeterUsage,
+    PeriodBounds,
+    PeriodUsage,
+    Plan,
+    PlanPage,
+    Price,
+    ShownMeter,
+    ShownPeriod,
+    ShownPlan,
+    ShownSubscription,
+    ShownUsage,
+    Subscription,
+)
 from functions.subscription_service.settings import settings
 from functions.subscription_service.store import PlanStore, SubscriptionStore
-from kit.api import CurrentPrincipal, make_app, make_handler
+from kit import audit
+from kit.api import CurrentPrincipal, make_app, make_handler, problems
 from kit.db import Database, Transaction, open_database
 from kit.idempotency import IdempotencyKey, answer_once
 
 app = make_app("subscription_service", "Plans, the tenant's subscription and its usage")
 
-
-class ChoosePlan(BaseModel):
-    """Body of POST /v1/subscription."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    plan: Tier
-
-
-class ChangePlan(ChoosePlan):
-    """Body of PATCH /v1/subscription."""
-
-    when: Literal["now", "period_end"] = "now"
+STARTED_OR_CHANGED: dict[int | str, dict[str, Any]] = {
+    200: {"model": ShownSubscription, "description": "Changed, or as it was."},
+    201: {"model": ShownSubscription, "description": "Started."},
+    **problems(404, 409),
+}
 
 
 def _database() -> Database:
     return open_database("subscription_service", settings().event_bus_name)
 
 
-def _show_plan(plan: Plan) -> dict[str, Any]:
-    return {
-        "code": plan.code,
-        "version": plan.version,
-        "name": plan.name,
-        "price": {"amount": plan.price, "currency": "IDR", "interval": "month"},
-        "entitlements": plan.features,
-        "meters": [
-            {
-                "meter": rule.meter,
-                "window": rule.window,
-                "limit": rule.quota,
-                "hard": rule.hard,
-                "unit_price": rule.unit_price,
-            }
+def _show_plan(plan: Plan) -> ShownPlan:
+    return ShownPlan(
+        code=plan.code,
+        version=plan.version,
+        name=plan.name,
+        price=Price(amount=plan.price),
+        entitlements=plan.features,
+        meters=[
+            ShownMeter(
+                meter=rule.meter,
+                window=rule.window,
+                limit=rule.quota,
+                hard=rule.hard,
+                unit_price=rule.unit_price,
+            )
             for rule in plan.meters
         ],
-    }
+    )
 
 
-def _show_subscription(store: SubscriptionStore, tx: Transaction) -> dict[str, Any]:
+def _show_subscription(store: SubscriptionStore, tx: Transaction) -> ShownSubscription:
     subscription = _require(store)
     period = store.open_period_at(subscription.subscription_id, tx.now)
     period = period or store.last_period(subscription.subscription_id)
-    paid_until = subscription.paid_until
-    return {
-        "subscription_id": str(subscription.subscription_id),
-        "plan": subscription.plan_code,
-        "plan_version": subscription.plan_version,
-        "state": subscription.state,
-        "pending_plan": subscription.pending_plan,
-        "time_zone": subscription.time_zone,
-        "period": {
-            "number": period.number,
-            "starts_at": period.starts_at.isoformat(),
-            "ends_at": period.ends_at.isoformat(),
-            "billed_plan": period.plan_code,
-        },
-        "paid_until": paid_until.isoformat() if paid_until else None,
-        "entitlements": store.find_grant(),
-    }
+    paid_until, grant = subscription.paid_until, store.find_grant()
+    return ShownSubscription(
+        subscription_id=subscription.subscription_id,
+        plan=subscription.plan_code,
+        plan_version=subscription.plan_version,
+        state=subscription.state,
+        pending_plan=subscription.pending_plan,
+        time_zone=subscription.time_zone,
+        period=ShownPeriod(
+            number=period.number,
+            starts_at=period.starts_at.isoformat(),
+            ends_at=period.ends_at.isoformat(),
+            billed_plan=period.plan_code,
+        ),
+        paid_until=paid_until.isoformat() if paid_until else None,
+        entitlements=EntitlementsChanged.model_validate(grant) if grant else None,
+    )
 
 
 def _require(store: SubscriptionStore) -> Subscription:
@@ -89,21 +96,21 @@ def _require(store: SubscriptionStore) -> Subscription:
 
 
 @app.get("/v1/plans")
-def get_plans() -> dict[str, Any]:
+def get_plans() -> PlanPage:
     """The plans on offer. Open to everybody."""
     with _database().transaction(None) as tx:
         plans = PlanStore(tx).list_plans()
-    return {"items": [_show_plan(plan) for plan in plans], "next_cursor": None}
+    return PlanPage(items=[_show_plan(plan) for plan in plans])
 
 
-@app.get("/v1/subscription")
-def get_subscription(principal: CurrentPrincipal) -> dict[str, Any]:
+@app.get("/v1/subscription", responses=problems(404))
+def get_subscription(principal: CurrentPrincipal) -> ShownSubscription:
     """The tenant's subscription and what it allows."""
     with _database().transaction(principal.tenant_id) as tx:
         return _show_subscription(SubscriptionStore(tx), tx)
 
 
-@app.post("/v1/subscription")
+@app.post("/v1/subscription", response_model=ShownSubscription, responses=STARTED_OR_CHANGED)
 def post_subscription(
     body: ChoosePlan, principal: CurrentPrincipal, key: IdempotencyKey = None
 ) -> JSONResponse:
@@ -120,6 +127,7 @@ def post_subscription(
 
 def _choose_plan(tx: Transaction, plan: Tier) -> tuple[int, Any]:
     store = SubscriptionStore(tx)
+    before = store.find_latest(lock=True)
     started = lifecycle.choose_plan(
         store,
         tx.publish,
@@ -128,10 +136,32 @@ def _choose_plan(tx: Transaction, plan: Tier) -> tuple[int, Any]:
         time_zone=settings().default_time_zone,
         new_id=uuid7(),
     )
-    return 201 if started else 200, _show_subscription(store, tx)
+    _audit_change(tx, "subscription.started" if started else "subscription.changed", before)
+    return 201 if started else 200, _answer(tx)
 
 
-@app.patch("/v1/subscription")
+def _answer(tx: Transaction) -> Any:
+    return _show_subscription(SubscriptionStore(tx), tx).model_dump(mode="json")
+
+
+def _audit_change(tx: Transaction, action: str, before: Subscription | None) -> None:
+    """Note who changed the plan, if it changed."""
+    after = SubscriptionStore(tx).find_latest(lock=False)
+    if after is None or after == before:
+        return
+    audit.record(
+        tx,
+        action,
+        "subscription",
+        after.subscription_id,
+        plan_before=before.plan_code if before else None,
+        plan=after.plan_code,
+        pending_plan=after.pending_plan,
+        state=after.state,
+    )
+
+
+@app.patch("/v1/subscription", response_model=ShownSubscription, responses=STARTED_OR_CHANGED)
 def patch_subscription(
     body: ChangePlan, principal: CurrentPrincipal, key: IdempotencyKey = None
 ) -> JSONResponse:
@@ -144,13 +174,15 @@ def patch_subscription(
             _require(store)
             if body.when == "now":
                 return _choose_plan(tx, body.plan)
+            before = store.find_latest(lock=True)
             lifecycle.schedule_plan(store, tx.publish, body.plan, tx.now)
-            return 200, _show_subscription(store, tx)
+            _audit_change(tx, "subscription.scheduled", before)
+            return 200, _answer(tx)
 
         return answer_once(tx, key, ["PATCH /v1/subscription", body.model_dump()], run)
 
 
-@app.delete("/v1/subscription")
+@app.delete("/v1/subscription", response_model=ShownSubscription, responses=problems(404, 409))
 def delete_subscription(principal: CurrentPrincipal, key: IdempotencyKey = None) -> JSONResponse:
     """Cancel: the subscription runs to the end of its period, then allows nothing."""
     principal.require_role("owner", "admin")
@@ -158,14 +190,16 @@ def delete_subscription(principal: CurrentPrincipal, key: IdempotencyKey = None)
         store = SubscriptionStore(tx)
 
         def run() -> tuple[int, Any]:
+            before = store.find_latest(lock=True)
             lifecycle.cancel_subscription(store, tx.publish, tx.now)
-            return 200, _show_subscription(store, tx)
+            _audit_change(tx, "subscription.canceled", before)
+            return 200, _answer(tx)
 
         return answer_once(tx, key, ["DELETE /v1/subscription"], run)
 
 
-@app.get("/v1/usage")
-def get_usage(principal: CurrentPrincipal) -> dict[str, Any]:
+@app.get("/v1/usage", responses=problems(404))
+def get_usage(principal: CurrentPrincipal) -> ShownUsage:
     """Use of each meter: in its present window, and in the running period."""
     with _database().transaction(principal.tenant_id) as tx:
         store = SubscriptionStore(tx)
@@ -180,26 +214,24 @@ def get_usage(principal: CurrentPrincipal) -> dict[str, Any]:
     meters = []
     for rule in plan.meters:
         counter, window = counters[rule.meter], windows[rule.meter]
+        total = totals.get(rule.meter, {"counted": 0, "over_limit": 0})
         meters.append(
-            {
-                "meter": rule.meter,
-                "window": rule.window,
-                "used": counter.used if counter else 0,
-                "limit": rule.quota,
-                "over_limit": counter.over_limit if counter else 0,
-                "resets_at": window.resets_at.isoformat(),
-                "period": totals.get(rule.meter, {"counted": 0, "over_limit": 0}),
-            }
+            MeterUsage(
+                meter=rule.meter,
+                window=rule.window,
+                used=counter.used if counter else 0,
+                limit=rule.quota,
+                over_limit=counter.over_limit if counter else 0,
+                resets_at=window.resets_at.isoformat(),
+                period=PeriodUsage(**total),
+            )
         )
-    return {
-        "meters": meters,
-        "period": {
-            "starts_at": period.starts_at.isoformat(),
-            "ends_at": period.ends_at.isoformat(),
-        }
-        if period
-        else None,
-    }
+    bounds = None
+    if period is not None:
+        bounds = PeriodBounds(
+            starts_at=period.starts_at.isoformat(), ends_at=period.ends_at.isoformat()
+        )
+    return ShownUsage(meters=meters, period=bounds)
 
 
 handler = make_handler(app)

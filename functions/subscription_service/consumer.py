@@ -10,12 +10,18 @@ from contracts.billing_service import BillingRunStarted, InvoicePaid
 from contracts.envelope import Envelope
 from contracts.ids import NIL, uuid7
 from contracts.trading_engine import PredictionDelivered
-from contracts.user_management import EmailVerified
+from contracts.user_management import (
+    EmailVerified,
+    TenantClosed,
+    TenantReinstated,
+    TenantSuspended,
+)
 from functions.subscription_service.errors import BillingRunUnfinished, TenantMissing
 from functions.subscription_service.logic import closing, lifecycle, metering
 from functions.subscription_service.models import Usage
 from functions.subscription_service.settings import settings
 from functions.subscription_service.store import SubscriptionStore, list_due_periods
+from kit import audit
 from kit.consumer import Handlers, make_consumer, own_transactions
 from kit.db import Database, Transaction, open_database
 from kit.errors import SinyalError
@@ -63,6 +69,29 @@ def renew_subscription(envelope: Envelope, tx: Transaction) -> None:
     lifecycle.renew_subscription(
         _book(tx), tx.publish, paid.subscription_id, paid.period_end, paid.paid_at
     )
+
+
+def turn_suspension(envelope: Envelope, tx: Transaction) -> None:
+    """A suspended tenant is granted nothing to trade until it is reinstated."""
+    turned = envelope.data
+    assert isinstance(turned, TenantSuspended | TenantReinstated)
+    suspended = isinstance(turned, TenantSuspended)
+    lifecycle.turn_suspension(_book(tx), tx.publish, turned.version, tx.now, suspended=suspended)
+
+
+def close_tenant(envelope: Envelope, tx: Transaction) -> None:
+    """A closed tenant's subscription runs to its period's end and is not renewed."""
+    assert isinstance(envelope.data, TenantClosed)
+    canceled = lifecycle.close_tenant(_book(tx), tx.publish, tx.now)
+    if canceled is not None:
+        audit.record(
+            tx,
+            "subscription.canceled",
+            "subscription",
+            canceled.subscription_id,
+            plan=canceled.plan_code,
+            reason="tenant_closed",
+        )
 
 
 @own_transactions
@@ -122,6 +151,9 @@ HANDLERS: Handlers = {
     PredictionDelivered: meter_prediction,
     BillingRunStarted: close_due_periods,
     InvoicePaid: renew_subscription,
+    TenantClosed: close_tenant,
+    TenantReinstated: turn_suspension,
+    TenantSuspended: turn_suspension,
 }
 
 handler = make_consumer(HANDLERS, lambda: _database())

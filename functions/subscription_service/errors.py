@@ -10,6 +10,12 @@ class SubscriptionMissing(NotFound):
     retryable = True
 
 
+class TenantIsClosed(Conflict):
+    """The tenant closed for good; nothing of it begins again."""
+
+    code, title = "tenant_closed", "This tenant is closed"
+
+
 class PlanUnknown(NotFound):
     """No published plan has this code."""
 

@@ -1,11 +1,13 @@
-"""What subscription_service thinks in: plans, subscriptions, periods, quotas."""
+"""What subscription_service thinks in, and how it shows that: plans, subscriptions, quotas."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from contracts.subscription_service import Meter, Tier
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from contracts.subscription_service import EntitlementsChanged, Meter, Tier
 
 SubscriptionState = Literal["active", "canceled", "ended"]
 Outcome = Literal["counted", "over_limit"]
@@ -106,3 +108,114 @@ class UsageEntry:
     outcome: Outcome
     day: date
     period_id: UUID | None
+
+
+Instant = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+"""An instant, as ISO 8601 text in UTC."""
+
+
+class ChoosePlan(BaseModel):
+    """Body of POST /v1/subscription."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    plan: Tier
+
+
+class ChangePlan(ChoosePlan):
+    """Body of PATCH /v1/subscription."""
+
+    when: Literal["now", "period_end"] = "now"
+
+
+class Price(BaseModel):
+    """What a plan costs; PPN comes on top."""
+
+    amount: int
+    currency: Literal["IDR"] = "IDR"
+    interval: Literal["month"] = "month"
+
+
+class ShownMeter(BaseModel):
+    """A meter of a plan. ``limit`` null: unlimited; ``hard``: nothing is admitted above it."""
+
+    meter: Meter
+    window: Literal["day", "period"]
+    limit: int | None
+    hard: bool
+    unit_price: int
+
+
+class ShownPlan(BaseModel):
+    """A plan on offer."""
+
+    code: Tier
+    version: int
+    name: str
+    price: Price
+    entitlements: dict[str, JsonValue]
+    """By feature: a number, a text, a list, or null for unlimited."""
+    meters: list[ShownMeter]
+
+
+class PlanPage(BaseModel):
+    """Answer of GET /v1/plans."""
+
+    items: list[ShownPlan]
+    next_cursor: None = None
+
+
+class ShownPeriod(BaseModel):
+    """The running period, half open; ``billed_plan`` sets its fee."""
+
+    number: int
+    starts_at: Instant
+    ends_at: Instant
+    billed_plan: Tier
+
+
+class ShownSubscription(BaseModel):
+    """A tenant's subscription, and what it allows."""
+
+    subscription_id: UUID
+    plan: Tier
+    plan_version: int
+    state: SubscriptionState
+    pending_plan: Tier | None
+    time_zone: str
+    period: ShownPeriod
+    paid_until: Instant | None
+    entitlements: EntitlementsChanged | None
+
+
+class PeriodUsage(BaseModel):
+    """Uses in the running period."""
+
+    counted: int
+    over_limit: int
+
+
+class MeterUsage(BaseModel):
+    """Use of a meter in its present window, which ends at ``resets_at``."""
+
+    meter: Meter
+    window: Literal["day", "period"]
+    used: int
+    limit: int | None
+    over_limit: int
+    resets_at: Instant
+    period: PeriodUsage
+
+
+class PeriodBounds(BaseModel):
+    """A period, half open."""
+
+    starts_at: Instant
+    ends_at: Instant
+
+
+class ShownUsage(BaseModel):
+    """Answer of GET /v1/usage."""
+
+    meters: list[MeterUsage]
+    period: PeriodBounds | None

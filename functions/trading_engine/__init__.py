@@ -2,7 +2,7 @@
 
 Purpose: the tenants' accounts, and the record of orders, positions and trades.
 Events in: OrderFilled, OrderRejected, OrderDenied, PositionClosed (from the edge),
-    EntitlementsChanged.
-Events out: AccountLinked, AccountUnlinked.
-Tables owned: accounts, entitlements, orders, positions.
+    EntitlementsChanged, TenantClosed (every account is unlinked).
+Events out: AccountLinked, AccountUnlinked, AuditRecorded.
+Tables owned: accounts, entitlements, orders, positions, closures.
 """

@@ -22,6 +22,18 @@ class SubscriptionNotReady(Conflict):
     retryable = True
 
 
+class TenantIsClosed(Conflict):
+    """The tenant closed for good; nothing is traded for it any more."""
+
+    code, title = "tenant_closed", "This tenant is closed"
+
+
+class TenantMissing(PoisonMessage):
+    """A message that must belong to a tenant names none."""
+
+    code, title = "tenant_missing", "The message belongs to no tenant"
+
+
 class ForeignAccount(PoisonMessage):
     """An event names an account that is not its tenant's."""
 

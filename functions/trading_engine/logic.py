@@ -16,6 +16,7 @@ from functions.trading_engine.errors import (
     AccountNotFound,
     ForeignAccount,
     SubscriptionNotReady,
+    TenantIsClosed,
 )
 from functions.trading_engine.models import Account, LinkAccount
 
@@ -34,6 +35,15 @@ class Accounts(Protocol):
 
     def unlink(self, account_id: UUID) -> int | None:
         """Unlink one; its new version."""
+
+    def unlink_all(self) -> list[tuple[UUID, int]]:
+        """Unlink every one; ids and new versions."""
+
+    def is_closed(self) -> bool:
+        """Whether the tenant closed for good."""
+
+    def note_closure(self) -> None:
+        """Keep that it did."""
 
     def owns(self, account_id: UUID) -> bool:
         """Whether the account is this tenant's."""
@@ -63,11 +73,13 @@ def link_account(
 ) -> tuple[Account, AccountLinked]:
     """Link a paper account within the plan's limit.
 
-    Raises SubscriptionNotReady, AccountLimitReached.
+    Raises SubscriptionNotReady, TenantIsClosed, AccountLimitReached.
     """
     allowed = accounts.lock_allowance()
     if allowed is None:
         raise SubscriptionNotReady
+    if accounts.is_closed():
+        raise TenantIsClosed
     if accounts.count_linked() >= allowed:
         raise AccountLimitReached(f"your plan allows {allowed} paper accounts; unlink one first")
     account = accounts.add_paper(account_id, body)
@@ -81,6 +93,16 @@ def unlink_account(accounts: Accounts, account_id: UUID) -> AccountUnlinked:
     if version is None:
         raise AccountNotFound
     return AccountUnlinked(account_id=account_id, version=version)
+
+
+def close_tenant(accounts: Accounts) -> list[AccountUnlinked]:
+    """Stop trading every account of a tenant that closed, and let none be linked again."""
+    accounts.lock_allowance()  # a link that is being made ends first, and is then seen
+    accounts.note_closure()
+    return [
+        AccountUnlinked(account_id=account_id, version=version)
+        for account_id, version in accounts.unlink_all()
+    ]
 
 
 def record_report(accounts: Accounts, orders: Orders, report: Report) -> None:

@@ -1,9 +1,13 @@
-"""What trading_engine's doors take and its store keeps."""
+"""What trading_engine's doors take and answer, and what its store keeps."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.ai_orchestration import Direction
+from contracts.trading_engine import CloseReason
 
 
 class LinkAccount(BaseModel):
@@ -34,3 +38,68 @@ class Account(BaseModel):
     max_daily_loss_bp: int
     state: Literal["linked", "unlinked"]
     version: int
+    confirmed: bool
+    """Whether the edge has taken this version into its books."""
+
+
+class AccountPage(BaseModel):
+    """Answer of GET /v1/accounts."""
+
+    items: list[Account]
+
+
+class Order(BaseModel):
+    """A signal's fate at one account. Prices are points, volumes hundredths of a lot."""
+
+    order_id: UUID
+    account_id: UUID
+    signal_id: UUID
+    symbol: str
+    direction: Direction
+    state: Literal["filled", "rejected", "denied"]
+    reason: str | None
+    """Why it was rejected or denied."""
+    volume: int | None
+    price: int | None
+    stop_loss: int | None
+    take_profit: int | None
+    decided_at: datetime
+    order_path_us: float | None
+    """Signal in hand to order handed to the terminal, in microseconds."""
+
+
+class OrderPage(BaseModel):
+    """Answer of GET /v1/orders."""
+
+    items: list[Order]
+    next_cursor: str | None
+    """Give it as ``cursor`` for the page after this one; null on the last."""
+
+
+class Position(BaseModel):
+    """A position, open or closed (then a trade). Money is cents of the account's currency."""
+
+    order_id: UUID
+    account_id: UUID
+    symbol: str
+    digits: int
+    direction: Direction
+    volume: int
+    position_ticket: int
+    price_open: int
+    stop_loss: int | None
+    take_profit: int | None
+    opened_at: datetime
+    price_close: int | None
+    profit_cents: int | None
+    balance_cents: int | None
+    close_reason: CloseReason | None
+    closed_at: datetime | None
+
+
+class PositionPage(BaseModel):
+    """Answer of GET /v1/positions and GET /v1/trades."""
+
+    items: list[Position]
+    next_cursor: str | None
+    """Give it as ``cursor`` for the page after this one; null on the last."""

@@ -10,7 +10,8 @@ from kit.db import Transaction
 
 _ACCOUNT = (
     "account_id, mode, login, server, currency, leverage, initial_balance_cents,"
-    " risk_per_trade_bp, max_open_positions, max_daily_loss_bp, state, version"
+    " risk_per_trade_bp, max_open_positions, max_daily_loss_bp, state, version,"
+    " confirmed_version >= version AS confirmed"
 )
 
 
@@ -80,6 +81,14 @@ class AccountStore:
         )
         return [Account.model_validate(row) for row in rows]
 
+    def confirm(self, account_id: UUID, version: int) -> None:
+        """Keep which version of an account the edge has; the highest stands."""
+        self._tx.execute(
+            "UPDATE accounts SET confirmed_version = %s"
+            " WHERE account_id = %s AND confirmed_version < %s",
+            [version, account_id, version],
+        )
+
     def unlink(self, account_id: UUID) -> int | None:
         """Mark an account as unlinked; its new version, or None when there is none to unlink."""
         row = self._tx.fetch_one(
@@ -88,6 +97,29 @@ class AccountStore:
             [account_id],
         )
         return None if row is None else int(row["version"])
+
+    def unlink_all(self) -> list[tuple[UUID, int]]:
+        """Mark every linked account of the tenant as unlinked; their ids and new versions."""
+        rows = self._tx.fetch_all(
+            "UPDATE accounts SET state = 'unlinked', version = version + 1"
+            " WHERE tenant_id = %s AND state = 'linked' RETURNING account_id, version",
+            [self._tx.tenant_id],
+        )
+        return sorted((row["account_id"], int(row["version"])) for row in rows)
+
+    def is_closed(self) -> bool:
+        """Whether the tenant closed for good."""
+        row = self._tx.fetch_one(
+            "SELECT 1 AS one FROM closures WHERE tenant_id = %s", [self._tx.tenant_id]
+        )
+        return row is not None
+
+    def note_closure(self) -> None:
+        """Keep that the tenant closed; the first time stands."""
+        self._tx.execute(
+            "INSERT INTO closures (tenant_id, closed_at) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+            [self._tx.tenant_id, self._tx.now],
+        )
 
     def owns(self, account_id: UUID) -> bool:
         """Whether the account is this tenant's."""

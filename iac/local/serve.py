@@ -49,8 +49,13 @@ def _interrupt(*_: object) -> None:
 
 
 def rooms_with_door() -> list[str]:
-    """Return the rooms that have an `api` module."""
-    return [room for room in PORTS if (ROOT / "functions" / room / "api.py").exists()]
+    """Return the rooms that have an `api` module or package."""
+    folders = {room: ROOT / "functions" / room for room in PORTS}
+    return [
+        room
+        for room, folder in folders.items()
+        if (folder / "api.py").exists() or (folder / "api").is_dir()
+    ]
 
 
 def start_room(room: str, endpoint: str, var: Path) -> Part:

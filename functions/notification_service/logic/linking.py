@@ -6,9 +6,9 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from functions.notification_service.models import TelegramStart
+from functions.notification_service.models import POSTGRES_BIGINT_MAX, TelegramStart
 
 TOKEN_VALID = timedelta(minutes=10)
 _START = re.compile(r"^/start ([A-Za-z0-9_-]{43})$")
@@ -49,14 +49,19 @@ def link_chat(tokens: Tokens, start: TelegramStart) -> bool:
 
 class _From(BaseModel):
     model_config = ConfigDict(extra="ignore")
-    id: int
+    id: int = Field(ge=-POSTGRES_BIGINT_MAX, le=POSTGRES_BIGINT_MAX)
     language_code: str = ""
 
 
 class _Chat(BaseModel):
     model_config = ConfigDict(extra="ignore")
-    id: int
+    id: int = Field(ge=-POSTGRES_BIGINT_MAX, le=POSTGRES_BIGINT_MAX)
     type: str
+
+
+class _Update(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    update_id: int = Field(ge=0, le=POSTGRES_BIGINT_MAX)
 
 
 def read_start(update: Any) -> TelegramStart | None:
@@ -70,8 +75,8 @@ def read_start(update: Any) -> TelegramStart | None:
     try:
         chat = _Chat.model_validate(message.get("chat"))
         sender = _From.model_validate(message.get("from"))
-        update_id = int(update["update_id"])
-    except (ValidationError, KeyError, TypeError, ValueError):
+        update_id = _Update.model_validate(update).update_id
+    except ValidationError:
         return None
     if chat.type != "private":
         return None

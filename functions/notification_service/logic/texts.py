@@ -1,4 +1,4 @@
-"""What messages say, in Indonesian and English. Telegram HTML; every value is escaped."""
+"""What Telegram messages say, in Indonesian and English. HTML; every value is escaped."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -116,21 +116,3 @@ def write_linked(language: Language) -> str:
         "id": "Akun Sinyal Anda terhubung. Sinyal bukan janji untung; risiko ada pada Anda.",
         "en": "Your Sinyal account is linked. Signals promise no profit; the risk is yours.",
     }[language]
-
-
-def write_verification(
-    full_name: str, token: str, expires_at: datetime, language: Language
-) -> tuple[str, str]:
-    """Subject and plain text of the verification mail."""
-    until = show_time(expires_at)
-    if language == "id":
-        return (
-            "Verifikasi alamat e-mail Anda",
-            f"Halo {full_name},\n\nKode verifikasi Anda:\n\n{token}\n\n"
-            f"Berlaku sampai {until}. Abaikan surat ini bila Anda tidak mendaftar di Sinyal.\n",
-        )
-    return (
-        "Verify your e-mail address",
-        f"Hello {full_name},\n\nYour verification code:\n\n{token}\n\n"
-        f"It is valid until {until}. Ignore this mail if you did not sign up for Sinyal.\n",
-    )

@@ -6,11 +6,8 @@ from uuid import UUID
 
 from contracts.subscription_service import BillingPeriodClosed, Meter, UsageLine
 from functions.subscription_service.errors import EarlierPeriodOpen
-from functions.subscription_service.logic.lifecycle import (
-    Publish,
-    SubscriptionBook,
-    roll_forward,
-)
+from functions.subscription_service.logic.book import Publish, SubscriptionBook
+from functions.subscription_service.logic.lifecycle import roll_forward
 from functions.subscription_service.models import Period, Plan
 
 

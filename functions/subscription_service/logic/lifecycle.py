@@ -3,54 +3,32 @@
 Whoever calls has locked the tenant's subscription, so decisions are made one at a time a tenant.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Protocol
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from contracts.envelope import Event
 from contracts.ids import derived_id
-from contracts.subscription_service import EntitlementsChanged, SubscriptionRenewed, Tier
-from functions.subscription_service.errors import PlanUnknown, SubscriptionMissing
+from contracts.subscription_service import SubscriptionRenewed, Tier
+from functions.subscription_service.errors import (
+    PlanUnknown,
+    SubscriptionMissing,
+    TenantIsClosed,
+)
+from functions.subscription_service.logic.book import Publish, SubscriptionBook
 from functions.subscription_service.logic.calendar import period_bounds
+from functions.subscription_service.logic.granting import grant_nothing, grant_plan
 from functions.subscription_service.models import Period, Plan, Subscription
 
 PERIODS_AHEAD_MAX = 120
 """Ten years without a billing run; more is a broken clock."""
 
-Publish = Callable[[Event], Any]
-
-
-class SubscriptionBook(Protocol):
-    """The subscription, its plan and its periods, as the tenant's transaction sees them."""
-
-    def find_plan(self, code: Tier, version: int | None = None) -> Plan | None: ...
-    def find_default_plan(self) -> Plan: ...
-    def find_latest(self, *, lock: bool) -> Subscription | None: ...
-    def find_living(self, *, lock: bool) -> Subscription | None: ...
-    def add_subscription(self, subscription: Subscription, now: datetime) -> None: ...
-    def save_subscription(self, subscription: Subscription) -> None: ...
-    def last_period(self, subscription_id: UUID) -> Period: ...
-    def open_period_at(self, subscription_id: UUID, at: datetime) -> Period | None: ...
-    def add_period(self, period: Period) -> None: ...
-    def bill_period_by(
-        self, period_id: UUID, plan: Plan, used: Plan | None, uses_before: int
-    ) -> None: ...
-    def count_uses(self, period_id: UUID) -> int: ...
-    def next_grant_version(self) -> int: ...
-    def add_grant(self, granted: EntitlementsChanged, now: datetime) -> None: ...
-    def mark_period_paid(
-        self, subscription_id: UUID, period_end: datetime, paid_at: datetime
-    ) -> bool: ...
-
 
 def start_default_plan(
     book: SubscriptionBook, publish: Publish, time_zone: str, now: datetime, new_id: UUID
 ) -> bool:
-    """Give a new tenant the default plan; False when it has, or had, a subscription."""
-    if book.find_latest(lock=True) is not None:
+    """Give a new tenant the default plan; False when it has, or had, a subscription, or closed."""
+    if book.find_latest(lock=True) is not None or book.is_closed():
         return False
     _start(book, publish, book.find_default_plan(), now, time_zone=time_zone, new_id=new_id)
     return True
@@ -70,7 +48,7 @@ def _start(
     )
     book.add_subscription(subscription, now)
     book.add_period(_make_period(subscription, 0))
-    _grant(book, publish, plan, time_zone, now)
+    grant_plan(book, publish, plan, time_zone, now)
 
 
 def choose_plan(
@@ -87,9 +65,11 @@ def choose_plan(
     Nothing of the running period was billed yet (fees are billed when it ends), so the new plan
     becomes the plan of the whole running period: no proration in this version. What the tenant may
     use changes at once, but the period is never billed by less than the dearest plan used in it.
+    Raises PlanUnknown, TenantIsClosed.
     """
     plan = require_plan(book, code)
     subscription = book.find_living(lock=True)
+    _require_open(book)
     if subscription is not None:
         subscription = roll_forward(book, publish, subscription, now, now)
     if subscription is None or subscription.state == "ended":
@@ -108,7 +88,7 @@ def choose_plan(
         )
     )
     _bill_running_period_by(book, subscription, plan, now)
-    _grant(book, publish, plan, subscription.time_zone, now)
+    grant_plan(book, publish, plan, subscription.time_zone, now)
     return False
 
 
@@ -140,6 +120,7 @@ def schedule_plan(book: SubscriptionBook, publish: Publish, code: Tier, now: dat
     """Change the plan when the running period ends; the present plan again takes that back."""
     plan = require_plan(book, code)
     subscription = _require_living(book, publish, now)
+    _require_open(book)
     pending = None if plan.code == subscription.plan_code else plan.code
     book.save_subscription(replace(subscription, state="active", pending_plan=pending))
 
@@ -148,6 +129,49 @@ def cancel_subscription(book: SubscriptionBook, publish: Publish, now: datetime)
     """Let the subscription end with its running period."""
     subscription = _require_living(book, publish, now)
     book.save_subscription(replace(subscription, state="canceled", pending_plan=None))
+
+
+def close_tenant(book: SubscriptionBook, publish: Publish, now: datetime) -> Subscription | None:
+    """End a closed tenant's subscription with its running period, and let none begin again.
+
+    Answers the subscription that was cancelled; None when none was living or it was before.
+    """
+    subscription = book.find_living(lock=True)
+    book.note_closure(now)
+    if subscription is None:
+        return None
+    subscription = roll_forward(book, publish, subscription, now, now)
+    if subscription.state != "active":
+        return None
+    canceled = replace(subscription, state="canceled", pending_plan=None)
+    book.save_subscription(canceled)
+    return canceled
+
+
+def turn_suspension(
+    book: SubscriptionBook, publish: Publish, version: int, now: datetime, *, suspended: bool
+) -> bool:
+    """Grant a suspended tenant nothing to trade, a reinstated one its plan again.
+
+    The subscription runs on. False when a later turn of the tenant's life is known.
+    """
+    subscription = book.find_latest(lock=True)
+    if not book.note_suspension(version, suspended=suspended):
+        return False
+    if subscription is None:
+        return True
+    if subscription.state == "ended":
+        grant_nothing(book, publish, subscription.time_zone, now)
+        return True
+    plan = book.find_plan(subscription.plan_code, subscription.plan_version)
+    assert plan is not None, "a foreign key holds the plan"
+    grant_plan(book, publish, plan, subscription.time_zone, now)
+    return True
+
+
+def _require_open(book: SubscriptionBook) -> None:
+    if book.is_closed():
+        raise TenantIsClosed("a closed tenant chooses no plan; register anew")
 
 
 def _require_living(book: SubscriptionBook, publish: Publish, now: datetime) -> Subscription:
@@ -193,7 +217,7 @@ def _turn_period(
     if subscription.state == "canceled":
         ended = replace(subscription, state="ended")
         book.save_subscription(ended)
-        _grant_nothing(book, publish, subscription.time_zone, now)
+        grant_nothing(book, publish, subscription.time_zone, now)
         return ended, last
     if subscription.pending_plan is not None:
         plan = require_plan(book, subscription.pending_plan)
@@ -201,7 +225,7 @@ def _turn_period(
             subscription, plan_code=plan.code, plan_version=plan.version, pending_plan=None
         )
         book.save_subscription(subscription)
-        _grant(book, publish, plan, subscription.time_zone, now)
+        grant_plan(book, publish, plan, subscription.time_zone, now)
     following = _make_period(subscription, last.number + 1)
     book.add_period(following)
     return subscription, following
@@ -222,47 +246,6 @@ def _make_period(subscription: Subscription, number: int) -> Period:
         uses_before=0,
         closed=False,
     )
-
-
-def describe_entitlements(plan: Plan, version: int, time_zone: str) -> EntitlementsChanged:
-    """What a plan allows, as every other room reads it."""
-    predictions, features = plan.rule("prediction"), plan.features
-    return EntitlementsChanged(
-        version=version,
-        tier=plan.code,
-        symbols=tuple(features["symbols"]),
-        max_symbols=features["max_symbols"],
-        predictions_per_day=0 if predictions is None else predictions.quota,
-        prediction_delay_s=features["prediction_delay_s"],
-        live_accounts=features["live_accounts"],
-        paper_accounts=features["paper_accounts"],
-        time_zone=time_zone,
-    )
-
-
-def _grant(
-    book: SubscriptionBook, publish: Publish, plan: Plan, time_zone: str, now: datetime
-) -> None:
-    granted = describe_entitlements(plan, book.next_grant_version(), time_zone)
-    book.add_grant(granted, now)
-    publish(granted)
-
-
-def _grant_nothing(book: SubscriptionBook, publish: Publish, time_zone: str, now: datetime) -> None:
-    """An ended subscription allows nothing; the tier is the default plan's, the limits are zero."""
-    granted = EntitlementsChanged(
-        version=book.next_grant_version(),
-        tier=book.find_default_plan().code,
-        symbols=(),
-        max_symbols=None,
-        predictions_per_day=0,
-        prediction_delay_s=0,
-        live_accounts=0,
-        paper_accounts=0,
-        time_zone=time_zone,
-    )
-    book.add_grant(granted, now)
-    publish(granted)
 
 
 def renew_subscription(

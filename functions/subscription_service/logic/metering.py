@@ -8,12 +8,9 @@ from zoneinfo import ZoneInfo
 
 from contracts.subscription_service import Meter, QuotaExhausted
 from functions.subscription_service.errors import SubscriptionMissing, UsageKeyReused
+from functions.subscription_service.logic.book import Publish, SubscriptionBook
 from functions.subscription_service.logic.calendar import end_of_day, local_day
-from functions.subscription_service.logic.lifecycle import (
-    Publish,
-    SubscriptionBook,
-    roll_forward,
-)
+from functions.subscription_service.logic.lifecycle import roll_forward
 from functions.subscription_service.models import (
     Counter,
     MeterRule,

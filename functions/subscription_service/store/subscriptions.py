@@ -74,6 +74,39 @@ class LifecycleStore(PlanStore):
             ],
         )
 
+    def is_closed(self) -> bool:
+        """Whether the tenant closed for good."""
+        row = self._tx.fetch_one(
+            "SELECT 1 FROM closures WHERE tenant_id = %s", [self._tx.tenant_id]
+        )
+        return row is not None
+
+    def note_closure(self, now: datetime) -> None:
+        """Keep that the tenant closed; the first time stands."""
+        self._tx.execute(
+            "INSERT INTO closures (tenant_id, closed_at) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+            [self._tx.tenant_id, now],
+        )
+
+    def is_suspended(self) -> bool:
+        """Whether the platform suspended the tenant."""
+        row = self._tx.fetch_one(
+            "SELECT suspended FROM suspensions WHERE tenant_id = %s", [self._tx.tenant_id]
+        )
+        return row is not None and bool(row["suspended"])
+
+    def note_suspension(self, version: int, *, suspended: bool) -> bool:
+        """Keep a suspension or its end; False when a later one is known."""
+        row = self._tx.fetch_one(
+            "INSERT INTO suspensions (tenant_id, version, suspended, changed_at)"
+            " VALUES (%s, %s, %s, %s) ON CONFLICT (tenant_id) DO UPDATE"
+            " SET version = excluded.version, suspended = excluded.suspended,"
+            " changed_at = excluded.changed_at WHERE suspensions.version < excluded.version"
+            " RETURNING version",
+            [self._tx.tenant_id, version, suspended, self._tx.now],
+        )
+        return row is not None
+
     def next_grant_version(self) -> int:
         """The version after the highest granted so far."""
         row = self._tx.fetch_one(

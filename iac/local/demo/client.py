@@ -8,6 +8,9 @@ import httpx
 
 TIMEOUT_S = 30.0
 POLL_S = 0.1
+RATE_LIMITED = 429
+SLOWED_DOWN_MAX = 5
+WAIT_MAX_S = 5
 
 T = TypeVar("T")
 
@@ -26,10 +29,20 @@ class ApiClient:
         self.token = ""
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
-        """Send a request; any status comes back."""
+        """Send a request; any status comes back.
+
+        Slows down when the plan's rate limit says so, as a polite client does.
+        """
         if self.token:
             headers["authorization"] = f"Bearer {self.token}"
-        return self._http.request(method, path, json=body, headers=headers)
+        answer = self._http.request(method, path, json=body, headers=headers)
+        for _ in range(SLOWED_DOWN_MAX):
+            wait_s = int(answer.headers.get("retry-after", "0"))
+            if answer.status_code != RATE_LIMITED or wait_s > WAIT_MAX_S:
+                break
+            time.sleep(wait_s)
+            answer = self._http.request(method, path, json=body, headers=headers)
+        return answer
 
     def expect(self, status: int, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """Send a request that must be answered with a status; returns the JSON body."""

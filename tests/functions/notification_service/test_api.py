@@ -120,3 +120,42 @@ def test_another_tenants_messages_are_not_listed(
         event = api_event("GET", "/v1/notifications", principal=principal(who))
         status, body = read_answer(api.handler(event, None))
         assert (status, len(body["items"])) == (200, count)
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63), 10**40, 1.5, float("inf"), "x", None])
+def test_numbers_that_no_column_holds_are_answered_and_dropped(
+    database: Database, tenant: UUID, number: Any
+) -> None:
+    for place in ("update", "chat", "from"):
+        update = start(make_token(tenant))
+        if place == "update":
+            update["update_id"] = number
+        else:
+            update["message"][place]["id"] = number
+        assert call(update) == (200, {})
+    assert chats(database, tenant) == []
+
+
+def test_the_list_shows_exactly_what_is_documented(database: Database, tenant: UUID) -> None:
+    from functions.notification_service.store import NotificationStore
+
+    with database.transaction(tenant) as tx:
+        NotificationStore(tx).add_telegram(uuid7(), uuid7(), "fill", 1, "text")
+        NotificationStore(tx).claim_mail(uuid7(), uuid7(), "verification", "a@example.com")
+    event = api_event("GET", "/v1/notifications", principal=principal(tenant), query={"limit": "1"})
+    status, body = read_answer(api.handler(event, None))
+    assert status == 200
+    assert set(body) == {"items", "next_cursor"}
+    assert set(body["items"][0]) == {
+        "notification_id",
+        "channel",
+        "kind",
+        "state",
+        "created_at",
+        "delivered_at",
+    }
+    assert body["next_cursor"] == body["items"][0]["notification_id"]
+    query = {"limit": "1", "cursor": body["next_cursor"]}
+    event = api_event("GET", "/v1/notifications", principal=principal(tenant), query=query)
+    second = read_answer(api.handler(event, None))[1]["items"][0]
+    assert {second["channel"], body["items"][0]["channel"]} == {"telegram", "email"}

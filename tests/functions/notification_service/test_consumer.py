@@ -1,7 +1,5 @@
 """Messages leave once, wait when told to, and go to their own tenant's chats only."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
 from uuid import UUID
 
 import httpx
@@ -13,87 +11,11 @@ from contracts.ids import uuid7
 from contracts.notification_service import DeliverPending, NotificationDelivered
 from contracts.subscription_service import QuotaExhausted
 from contracts.trading_engine import OrderFilled
-from contracts.user_management import EmailVerificationRequested
 from functions.notification_service import consumer, gateway
-from functions.notification_service.settings import settings
-from functions.notification_service.store import LinkStore, NotificationStore
-from kit.db import Database
-from tests.iac.sandbox import stack as sandbox_stack
+from functions.notification_service.store import NotificationStore
+from tests.functions.notification_service.conftest import Room, set_chat_rate
 from tests.support.builders import NOW, FixedClock, sqs_event, sqs_record, wrap
 from tests.support.publisher import RecordingPublisher
-
-
-class Room:
-    """The room wired to the Telegram and mail sandboxes."""
-
-    def __init__(self, database: Database, endpoints: dict[str, str]) -> None:
-        self.database, self.endpoints = database, endpoints
-
-    def link(self, tenant: UUID, language: str = "id") -> int:
-        chat_id = uuid7().int % 10**12
-        with self.database.transaction(tenant) as tx:
-            LinkStore(tx).add_chat(chat_id, chat_id, language)
-        return chat_id
-
-    def texts(self, chat_id: int) -> list[str]:
-        url = f"{self.endpoints['telegram']}/_sandbox/messages"
-        rows = httpx.get(url, timeout=5).json()
-        rows = rows["messages"] if isinstance(rows, dict) else rows
-        return [row["text"] for row in rows if row["chat_id"] == chat_id]
-
-    def states(self, tenant: UUID) -> list[str]:
-        with self.database.transaction(tenant) as tx:
-            rows = tx.fetch_all("SELECT state FROM notifications ORDER BY created_at")
-        return [row["state"] for row in rows]
-
-    def fault(self, provider: str, **fault: Any) -> None:
-        url = f"{self.endpoints[provider]}/_sandbox/faults"
-        httpx.post(url, json=fault, timeout=5).raise_for_status()
-
-
-@pytest.fixture
-def room(
-    open_room: Callable[[str], Database],
-    sandbox_endpoints: dict[str, str],
-    redis_url: str,
-    set_secret: Callable[[str, dict[str, Any]], None],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Room]:
-    database = open_room("notification_service")
-    monkeypatch.setattr(consumer, "_database", lambda: database)
-    host, port = sandbox_endpoints["smtp"].split(":")
-    set_secret("redis", {"url": redis_url})
-    set_secret(
-        "telegram",
-        {
-            "bot_id": str(sandbox_stack.BOT_ID),
-            "bot_token": sandbox_stack.BOT_TOKEN,
-            "webhook_secret": sandbox_stack.WEBHOOK_SECRET,
-            "api_url": sandbox_endpoints["telegram"],
-        },
-    )
-    set_secret(
-        "smtp",
-        {
-            "host": host,
-            "port": port,
-            "username": sandbox_stack.SMTP_USER,
-            "password": sandbox_stack.SMTP_PASSWORD,
-            "sender": "Sinyal <noreply@sinyal.test>",
-            "tls": False,
-        },
-    )
-    for cached in (gateway.open_telegram, consumer.open_redis):
-        cached.cache_clear()
-    set_chat_rate(monkeypatch, 30)
-    yield Room(database, sandbox_endpoints)
-    for provider in ("telegram", "mail"):
-        httpx.post(f"{sandbox_endpoints[provider]}/_sandbox/reset", timeout=5)
-
-
-def set_chat_rate(monkeypatch: pytest.MonkeyPatch, per_second: float) -> None:
-    changed = settings().model_copy(update={"telegram_chat_per_second": per_second})
-    monkeypatch.setattr(consumer, "settings", lambda: changed)
 
 
 def quota(tenant: UUID, limit: int = 20) -> Envelope:
@@ -242,45 +164,3 @@ def test_a_free_invoice_brings_no_receipt(room: Room, tenant: UUID) -> None:
     )
     assert run(wrap(paid, tenant)) == []
     assert room.texts(chat) == []
-
-
-def verification(email: str) -> EmailVerificationRequested:
-    return EmailVerificationRequested(
-        user_id=uuid7(),
-        email=email,
-        full_name="Sari",
-        locale="id",
-        token="t" * 43,
-        expires_at=NOW,
-    )
-
-
-def mails(room: Room, to: str) -> list[dict[str, Any]]:
-    url = f"{room.endpoints['mail']}/_sandbox/messages"
-    rows = httpx.get(url, params={"to": to}, timeout=5).json()
-    return list(rows["messages"] if isinstance(rows, dict) else rows)
-
-
-def test_the_verification_mail_goes_out_once_and_its_code_is_not_kept(
-    room: Room, tenant: UUID
-) -> None:
-    to = f"{uuid7().hex}@example.com"
-    record = sqs_record(wrap(verification(to), tenant))
-    for _ in range(2):
-        assert consumer.handler({"Records": [record]}, None) == {"batchItemFailures": []}
-    (mail,) = mails(room, to)
-    assert "t" * 43 in mail["text"]
-    with room.database.transaction(tenant) as tx:
-        assert tx.fetch_one("SELECT body, state FROM notifications") == {
-            "body": None,
-            "state": "sent",
-        }
-
-
-def test_a_mail_server_that_fails_brings_the_message_back(room: Room, tenant: UUID) -> None:
-    to = f"{uuid7().hex}@example.com"
-    room.fault("mail", match=to, drop=True, times=1)
-    record = sqs_record(wrap(verification(to), tenant))
-    assert len(consumer.handler({"Records": [record]}, None)["batchItemFailures"]) == 1
-    assert consumer.handler({"Records": [record]}, None) == {"batchItemFailures": []}
-    assert len(mails(room, to)) == 1

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from contracts.api_gateway import AuditRecorded
 from contracts.billing_service import BillingRunStarted
 from contracts.ids import uuid7
-from contracts.subscription_service import BillingPeriodClosed, EntitlementsChanged
+from contracts.subscription_service import ApiLimits, BillingPeriodClosed, EntitlementsChanged
+from contracts.user_management import TenantClosed
 from functions.subscription_service import api
 from tests.functions.subscription_service.conftest import delivered, verified
 from tests.support.builders import api_event, principal, read_answer
@@ -131,7 +133,7 @@ def test_bad_plans_and_roles_are_refused(call) -> None:
     assert call("POST", "/v1/subscription", {"plan": "gold"})[0] == 422
     assert call("POST", "/v1/subscription", "{", None)[0] == 400
     status, body = call("POST", "/v1/subscription", {"plan": "pro"}, role="viewer")
-    assert (status, body["code"]) == (403, "forbidden")
+    assert (status, body["code"]) == (403, "role_needed")
     assert call("PATCH", "/v1/subscription", {"plan": "pro"})[0] == 404
 
 
@@ -140,3 +142,60 @@ def test_another_tenants_subscription_is_not_there(call, other_tenant) -> None:
     assert call("GET", "/v1/subscription", tenant=other_tenant)[0] == 404
     assert call("GET", "/v1/usage", tenant=other_tenant)[0] == 404
     assert call("DELETE", "/v1/subscription", tenant=other_tenant)[0] == 404
+
+
+def test_a_grant_carries_the_api_limits_of_the_plans_rows(call, published, database) -> None:
+    for plan in ("free", "pro", "enterprise"):
+        call("POST", "/v1/subscription", {"plan": plan})
+    assert [granted.api for granted in published.messages(EntitlementsChanged)] == [
+        ApiLimits(requests_per_second=1, burst=5, requests_per_day=1_000),
+        ApiLimits(requests_per_second=10, burst=50, requests_per_day=50_000),
+        ApiLimits(requests_per_second=100, burst=500, requests_per_day=None),
+    ]
+    _, body = call("GET", "/v1/subscription")
+    assert body["entitlements"]["api"] == {
+        "requests_per_second": 100,
+        "burst": 500,
+        "requests_per_day": None,
+    }
+
+
+def test_every_change_of_plan_is_audited_and_nothing_else(call, published) -> None:
+    call("POST", "/v1/subscription", {"plan": "pro"})
+    call("POST", "/v1/subscription", {"plan": "pro"})
+    call("PATCH", "/v1/subscription", {"plan": "free", "when": "period_end"})
+    call("PATCH", "/v1/subscription", {"plan": "enterprise"})
+    call("DELETE", "/v1/subscription")
+    call("DELETE", "/v1/subscription")
+    call("GET", "/v1/usage")
+    records = published.messages(AuditRecorded)
+    told = [(r.action, r.detail["plan_before"], r.detail["plan"]) for r in records]
+    assert told == [
+        ("subscription.started", None, "pro"),
+        ("subscription.scheduled", "pro", "pro"),
+        ("subscription.changed", "pro", "enterprise"),
+        ("subscription.canceled", "enterprise", "enterprise"),
+    ]
+    assert {(r.room, r.actor_kind, r.target_kind) for r in records} == {
+        ("subscription_service", "user", "subscription")
+    }
+
+
+def test_a_replayed_key_is_not_audited_again(call, published) -> None:
+    for _ in range(3):
+        call("POST", "/v1/subscription", {"plan": "pro"}, key="once")
+    assert len(published.messages(AuditRecorded)) == 1
+
+
+def test_a_closed_tenant_chooses_no_plan(call, handle, database, tenant, published) -> None:
+    handle(verified(), tenant=tenant)
+    closed = TenantClosed(erase_after=database.clock.now(), version=1)
+    assert handle(closed, tenant=tenant) == 0
+    for method, body in (
+        ("POST", {"plan": "pro"}),
+        ("PATCH", {"plan": "pro"}),
+        ("PATCH", {"plan": "pro", "when": "period_end"}),
+    ):
+        status, problem = call(method, "/v1/subscription", body)
+        assert (status, problem["code"]) == (409, "tenant_closed")
+    assert call("GET", "/v1/subscription")[1]["state"] == "canceled"

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from contracts.api_gateway import AuditRecorded
 from contracts.ids import uuid7
 from contracts.subscription_service import EntitlementsChanged
 from contracts.trading_engine import AccountLinked, AccountUnlinked
@@ -131,7 +132,7 @@ def test_unlinking_publishes_a_newer_version(
 def test_a_viewer_may_not_link(database: Database, tenant: UUID) -> None:
     entitle(database, tenant)
     status, body = call("POST", "/v1/accounts", tenant, body={"mode": "paper"}, role="viewer")
-    assert (status, body["code"]) == (403, "forbidden")
+    assert (status, body["code"]) == (403, "role_needed")
 
 
 @pytest.mark.parametrize(
@@ -153,3 +154,49 @@ def test_bad_bodies_get_a_typed_problem(
 def test_a_request_without_the_authorizers_word_is_refused(database: Database) -> None:
     status, body = read_answer(api.handler(api_event("GET", "/v1/accounts"), None))
     assert (status, body["code"]) == (401, "unauthenticated")
+
+
+def test_linking_and_unlinking_are_audited_once(
+    database: Database, tenant: UUID, published: RecordingPublisher
+) -> None:
+    entitle(database, tenant)
+    headers = {"Idempotency-Key": "k-audit"}
+    for _ in range(2):
+        _, account = call("POST", "/v1/accounts", tenant, body={"mode": "paper"}, headers=headers)
+    path = f"/v1/accounts/{account['account_id']}"
+    assert [call("DELETE", path, tenant)[0] for _ in range(2)] == [204, 404]
+    records = published.messages(AuditRecorded)
+    assert [(r.action, r.target_id, r.actor_kind) for r in records] == [
+        ("account.linked", account["account_id"], "user"),
+        ("account.unlinked", account["account_id"], "user"),
+    ]
+
+
+@pytest.mark.parametrize("path", ["/v1/orders", "/v1/positions", "/v1/trades"])
+@pytest.mark.parametrize(
+    "query", [{"limit": "0"}, {"limit": "201"}, {"limit": str(10**30)}, {"cursor": "\x00"}]
+)
+def test_a_query_out_of_bounds_is_told_as_invalid(
+    database: Database, tenant: UUID, path: str, query: dict[str, str]
+) -> None:
+    status, body = call("GET", path, tenant, query=query)
+    assert (status, body["code"]) == (422, "invalid_value")
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "leverage",
+        "initial_balance_cents",
+        "risk_per_trade_bp",
+        "max_open_positions",
+        "max_daily_loss_bp",
+    ],
+)
+def test_numbers_beyond_any_column_are_told_as_invalid(
+    database: Database, tenant: UUID, field: str
+) -> None:
+    entitle(database, tenant)
+    for number in (2**63, -(2**63), 10**60, 1.5, "1e400"):
+        status, body = call("POST", "/v1/accounts", tenant, body={"mode": "paper", field: number})
+        assert (status, body["code"]) == (422, "invalid_value")

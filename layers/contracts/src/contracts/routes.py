@@ -136,7 +136,7 @@ ROUTES: tuple[Route, ...] = (
     _member("ai_orchestration", "GET", "/v1/signals"),
     _member("ai_orchestration", "GET", "/v1/signals/{signal_id}"),
     _member("ai_orchestration", "GET", "/v1/signals/{signal_id}/trace"),
-    _member("ai_provider", "GET", "/v1/ai/usage"),
+    _staff("ai_provider", "GET", "/v1/ai/usage", "support", "admin"),
     _member("ml_processing", "GET", "/v1/ml/models"),
     _member("deep_learning", "GET", "/v1/deep-learning/health"),
     _member("performance_analytics", "GET", "/v1/analytics/trading"),
