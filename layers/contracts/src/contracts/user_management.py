@@ -25,8 +25,18 @@ class EmailVerificationRequested(Event):
     expires_at: UtcDatetime
 
 
+class ResendVerification(Command):
+    """Send another verification mail if the address waits for one.
+
+    Whether it does is found out behind the queue, so that the door's work tells nothing.
+    """
+
+    service: ClassVar[str] = "user_management"
+    email: EmailStr
+
+
 class EmailVerified(Event):
-    """The address is proven; the tenant is active from here on."""
+    """The address is proven; the tenant is verified, and active once its terms are accepted."""
 
     service: ClassVar[str] = "user_management"
     user_id: UUID

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import EmailStr, Field
 
-from contracts.envelope import Event, UtcDatetime
+from contracts.envelope import Command, Event, UtcDatetime
 
 Locale = Literal["id", "en"]
 Role = Literal["owner", "admin", "trader", "viewer"]
@@ -110,3 +110,14 @@ class AccessRevoked(Event):
     kind: RevokedKind
     subject_id: UUID
     before: UtcDatetime
+
+
+class RotateSigningKeys(Command):
+    """Make a new key for access tokens when the newest is old, and drop those past their tokens.
+
+    ``force`` makes one whatever the age; a new key signs ten minutes after it was made.
+    """
+
+    service: ClassVar[str] = "user_service"
+    max_age_days: int = Field(default=30, ge=1, le=365)
+    force: bool = False

@@ -3,7 +3,7 @@
 Tables are ReplacingMergeTree on natural keys, so that inserting a row again changes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,7 @@ from kit.settings import read_secret
 
 
 class Analytics:
-    """A ClickHouse client that will not read without a tenant."""
+    """A ClickHouse client that reads for one tenant, or says that it reads for the platform."""
 
     def __init__(self, secret: dict[str, Any]) -> None:
         import clickhouse_connect
@@ -64,12 +64,53 @@ class Analytics:
         """Run a query bound to a tenant; the SQL must use ``{tenant_id:UUID}``."""
         if "{tenant_id:UUID}" not in sql:
             raise ValueError("a query must be bound to {tenant_id:UUID}")
+        return self._query(sql, {**(params or {}), "tenant_id": str(tenant_id)})
+
+    def query_platform(
+        self, sql: str, params: dict[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
+        """Run a query over all tenants, for the staff's routes only; it should answer counts."""
+        return self._query(sql, params or {})
+
+    def mutate(self, tenant_id: UUID, sql: str) -> None:
+        """Run a statement that changes rows of a tenant, such as ``ALTER TABLE ... DELETE``.
+
+        Raises Unavailable; a mutation that outlasts the time limit goes on at the server.
+        """
+        if "{tenant_id:UUID}" not in sql:
+            raise ValueError("a statement must be bound to {tenant_id:UUID}")
         import clickhouse_connect
 
         try:
-            result = self._client.query(
-                sql, parameters={**(params or {}), "tenant_id": str(tenant_id)}
-            )
+            self._client.command(sql, parameters={"tenant_id": str(tenant_id)})
+        except clickhouse_connect.driver.exceptions.Error as error:
+            warn("ClickHouse did not change rows", error=str(error)[:1_000])
+            raise Unavailable("ClickHouse did not change rows") from error
+
+    def stream_json(self, tenant_id: UUID, sql: str) -> Iterator[str]:
+        """Read a query bound to a tenant as JSON objects, one a row, without holding them all.
+
+        Raises Unavailable, also in the middle.
+        """
+        if "{tenant_id:UUID}" not in sql:
+            raise ValueError("a query must be bound to {tenant_id:UUID}")
+        import clickhouse_connect
+
+        try:
+            with self._client.raw_stream(
+                sql, parameters={"tenant_id": str(tenant_id)}, fmt="JSONEachRow"
+            ) as stream:
+                for line in stream:
+                    yield line.decode().rstrip("\n")
+        except clickhouse_connect.driver.exceptions.Error as error:
+            warn("ClickHouse did not answer a query", error=str(error)[:1_000])
+            raise Unavailable("ClickHouse did not answer a query") from error
+
+    def _query(self, sql: str, params: dict[str, Any]) -> list[dict[str, Any]]:
+        import clickhouse_connect
+
+        try:
+            result = self._client.query(sql, parameters=params)
         except clickhouse_connect.driver.exceptions.Error as error:
             warn("ClickHouse did not answer a query", error=str(error)[:1_000])
             raise Unavailable("ClickHouse did not answer a query") from error

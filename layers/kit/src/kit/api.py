@@ -50,7 +50,7 @@ __all__ = [
 MAX_BODY_BYTES = 256 * 1024
 EXPOSED_HEADERS = (
     "ratelimit", "ratelimit-policy", "retry-after", "x-correlation-id", "deprecation", "sunset",
-    "link", "idempotency-replayed",
+    "link", "etag", "idempotency-replayed",
 )  # fmt: skip
 
 

@@ -1,5 +1,7 @@
 """The audit trail's entrance: who did what, written in the transaction that did it."""
 
+from uuid import UUID
+
 from contracts.api_gateway import ActorKind, AuditRecorded
 from kit.context import RequestContext, current
 from kit.db import Transaction
@@ -16,20 +18,35 @@ def record(
 
     The actor is the one of the request at the door; without a request it is the system.
     """
+    tx.publish(_describe(tx, action, target_kind, target_id, detail))
+
+
+def record_under(
+    tx: Transaction, tenant_id: UUID, action: str, target_kind: str, target_id: object
+) -> None:
+    """Publish AuditRecorded to a tenant's trail from a transaction of the platform's."""
+    tx.publish(_describe(tx, action, target_kind, target_id, {}), tenant_id=tenant_id)
+
+
+def _describe(
+    tx: Transaction,
+    action: str,
+    target_kind: str,
+    target_id: object,
+    detail: dict[str, str | int | bool | None],
+) -> AuditRecorded:
     context = current()
     kind, actor = _name_actor(context)
-    tx.publish(
-        AuditRecorded(
-            room=tx.room,
-            actor_kind=kind,
-            actor_id=actor,
-            action=action,
-            target_kind=target_kind,
-            target_id=str(target_id),
-            address=context.address if context else None,
-            device=context.device if context else None,
-            detail=detail,
-        )
+    return AuditRecorded(
+        room=tx.room,
+        actor_kind=kind,
+        actor_id=actor,
+        action=action,
+        target_kind=target_kind,
+        target_id=str(target_id),
+        address=context.address if context else None,
+        device=context.device if context else None,
+        detail=detail,
     )
 
 

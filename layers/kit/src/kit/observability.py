@@ -17,29 +17,38 @@ _SECRET_WORDS = ("password", "token", "secret", "authorization", "api_key", "sig
 _PERSONAL_NAMES = frozenset(
     {"email", "new_email", "full_name", "tenant_name", "inviter_name", "phone", "address", "device"}
 )
+# A line is JSON: what stands before a secret may be the end of an escape, such as a line break's n.
+_START = r"(?:\b|(?<=\\[bfnrt])|(?<=\\u[0-9a-fA-F]{4})|(?<=%[0-9a-fA-F]{2}))"
 _STRUCK_OUT = re.compile(
-    r"[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+"  # e-mail addresses
-    r"|\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*"  # JSON web tokens
-    r"|\b(?:srt|sk|evt|inv|prt|ect)_[\w-]{20,}"  # tokens and keys of our own
-    r"|\b(?:Bearer|Basic)\s+[\w.~+/=-]{8,}"
-    r"|\$argon2id?\$[^\s\"']+",
+    r"(\\(?:u[0-9a-fA-F]{4}|.))"  # an escape: it stays whole
+    r"|[\w.+%-]{1,64}(?:@|%40)[\w-]{1,63}(?:\.[\w-]{1,63})+"  # e-mail addresses
+    rf"|{_START}eyJ[\w-]{{10,}}\.[\w-]{{10,}}\.[\w-]*"  # JSON web tokens
+    rf"|{_START}(?:srt|sk|sml|evt|inv|prt|ect)_[\w-]{{20,}}"  # tokens and keys of our own
+    rf"|{_START}(?:Bearer|Basic)(?:\s|%20|\+)+[\w.~+/=-]{{8,}}"
+    r"|\$argon2id?\$[^\s\"'\\]+",
     re.ASCII,
 )
 
 
 def redact(values: dict[str, Any]) -> dict[str, Any]:
-    """Replace values whose names say that they are secret or personal."""
+    """Replace values whose names say that they are secret or personal, at any depth."""
     return {
         key: "***"
         if key.lower() in _PERSONAL_NAMES or any(word in key.lower() for word in _SECRET_WORDS)
-        else (redact(value) if isinstance(value, dict) else value)
+        else _redact_within(value)
         for key, value in values.items()
     }
 
 
+def _redact_within(value: Any) -> Any:
+    if isinstance(value, dict):
+        return redact(value)
+    return [_redact_within(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def strike_out(line: str) -> str:
     """Strike out what looks like a secret or an e-mail address."""
-    return _STRUCK_OUT.sub("***", line)
+    return _STRUCK_OUT.sub(lambda found: found[1] or "***", line)
 
 
 class _CarefulStream:

@@ -39,7 +39,10 @@ class Principal(BaseModel):
     @field_validator("stepped_up_at", mode="before")
     @classmethod
     def _read_seconds(cls, value: Any) -> Any:
-        return datetime.fromtimestamp(int(value), UTC) if isinstance(value, str) else value
+        """Epoch seconds; runs before ``_read_absent``, so that it must let an empty text pass."""
+        if isinstance(value, str) and value:
+            return datetime.fromtimestamp(int(value), UTC)
+        return value
 
     def require_role(self, *roles: Role) -> None:
         """Raise Forbidden unless the role is one of these."""

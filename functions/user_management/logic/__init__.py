@@ -1,0 +1,1 @@
+"""Decisions and use cases of user_management, one module a subject."""
