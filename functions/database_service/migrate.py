@@ -1,7 +1,8 @@
 """Brings PostgreSQL and ClickHouse to this release's schemas; safe to run again at any time.
 
 One schema and one login role a room. Tables belong to ``sinyal_owner``; a room's role has rights on
-its own schema only, and row level security binds it to one tenant at a time.
+its own schema only, and row level security binds it to one tenant at a time. The role of this room
+may beyond its own schema do what the catalogue of personal data says, and nothing else.
 """
 
 import re
@@ -11,26 +12,14 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from functions.database_service.logic.catalogue import RETENTION, TABLES
+from functions.database_service.models import ROOMS, TableRule
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 CLICKHOUSE = Path(__file__).parent / "clickhouse"
 
-ROOMS = (
-    "ai_orchestration",
-    "ai_provider",
-    "billing_service",
-    "data_bridge",
-    "database_service",
-    "deep_learning",
-    "ml_processing",
-    "notification_service",
-    "payment_gateway",
-    "performance_analytics",
-    "subscription_service",
-    "trading_engine",
-    "user_management",
-    "user_service",
-    "api_gateway",
-)
+__all__ = ["CLICKHOUSE", "MIGRATIONS", "ROOMS", "migrate", "migrate_clickhouse"]
+
 _LOCK = 7_262_114_001
 _ROOM_NAME = re.compile("^[a-z_]{3,40}$")
 
@@ -57,9 +46,11 @@ CREATE INDEX IF NOT EXISTS outbox_created_at ON outbox (created_at);
 CREATE TABLE IF NOT EXISTS inbox (
   event_id uuid NOT NULL, handler text NOT NULL, processed_at timestamptz NOT NULL,
   PRIMARY KEY (event_id, handler));
+CREATE INDEX IF NOT EXISTS inbox_processed_at ON inbox USING brin (processed_at);
 CREATE TABLE IF NOT EXISTS idempotency_keys (
   tenant_id uuid NOT NULL, key text NOT NULL, request_hash text NOT NULL, status int NOT NULL,
   body jsonb NOT NULL, created_at timestamptz NOT NULL, PRIMARY KEY (tenant_id, key));
+CREATE INDEX IF NOT EXISTS idempotency_keys_created_at ON idempotency_keys USING brin (created_at);
 """
 
 
@@ -83,7 +74,8 @@ def migrate(
         )
         for room in ROOMS:
             applied += _apply_room(connection, room)
-        _grant_relay(connection)
+        _grant_room_of_stores(connection)
+        _write_retention(connection)
     if clickhouse is not None:
         applied += migrate_clickhouse(clickhouse)
     return applied
@@ -156,18 +148,62 @@ def _apply_room(connection: psycopg.Connection[Any], room: str) -> list[str]:
     return applied
 
 
-def _grant_relay(connection: psycopg.Connection[Any]) -> None:
-    """The relay reads and deletes every room's outbox, and nothing else of it."""
+def _grant_room_of_stores(connection: psycopg.Connection[Any]) -> None:
+    """Give this room's role its rights on the other rooms' tables, and take back all others.
+
+    It relays every outbox. Of a tenant's rows it reads all but the secrets, for exports, and
+    changes what an erasure changes; row level security binds it to one tenant as it does the rooms.
+    """
+    columns = _list_columns(connection)
     for room in ROOMS:
+        if room == "database_service":
+            continue
         schema = sql.Identifier(room)
+        for statement in (
+            "GRANT USAGE ON SCHEMA {} TO sinyal_database_service",
+            "REVOKE ALL ON ALL TABLES IN SCHEMA {} FROM sinyal_database_service",
+            "GRANT SELECT, DELETE, UPDATE ON {}.outbox TO sinyal_database_service",
+        ):
+            connection.execute(sql.SQL(statement).format(schema))
+    for rule in TABLES:
+        if rule.table in columns and not rule.table.startswith("database_service."):
+            _grant_table(connection, rule, columns[rule.table])
+
+
+def _grant_table(connection: psycopg.Connection[Any], rule: TableRule, columns: list[str]) -> None:
+    table = sql.Identifier(*rule.table.split("."))
+    rights = {"SELECT": [name for name in columns if name not in rule.secrets]}
+    if rule.treatment == "pseudonymise":
+        rights["UPDATE"] = list(rule.columns)
+    for right, names in rights.items():
         connection.execute(
-            sql.SQL("GRANT USAGE ON SCHEMA {} TO sinyal_database_service").format(schema)
-        )
-        connection.execute(
-            sql.SQL("GRANT SELECT, DELETE, UPDATE ON {}.outbox TO sinyal_database_service").format(
-                schema
+            sql.SQL("GRANT {} ({}) ON {} TO sinyal_database_service").format(
+                sql.SQL(right), sql.SQL(", ").join(map(sql.Identifier, names)), table
             )
         )
+    if rule.treatment == "delete":
+        connection.execute(sql.SQL("GRANT DELETE ON {} TO sinyal_database_service").format(table))
+
+
+def _list_columns(connection: psycopg.Connection[Any]) -> dict[str, list[str]]:
+    """Columns by table, ``room.table``."""
+    rows = connection.execute(
+        "SELECT table_schema || '.' || table_name, array_agg(column_name::text)"
+        " FROM information_schema.columns WHERE table_schema = ANY(%s) GROUP BY 1",
+        [list(ROOMS)],
+    ).fetchall()
+    return {row[0]: row[1] for row in rows}
+
+
+def _write_retention(connection: psycopg.Connection[Any]) -> None:
+    """Hand the catalogue's ages to the database, for the tables that are there."""
+    columns = _list_columns(connection)
+    rules = [r for r in RETENTION if r.column in columns.get(r.table, ())]
+    connection.execute("DELETE FROM database_service.retention_rules")
+    connection.cursor().executemany(
+        "INSERT INTO database_service.retention_rules VALUES (%s, %s, %s)",
+        [(rule.table, rule.column, rule.days) for rule in rules],
+    )
 
 
 def migrate_clickhouse(secret: dict[str, Any]) -> list[str]:
@@ -189,7 +225,7 @@ def migrate_clickhouse(secret: dict[str, Any]) -> list[str]:
     client.database = secret["database"]
     names = []
     for path in sorted(CLICKHOUSE.glob("*.sql")):
-        for statement in path.read_text().split(";"):
+        for statement in re.sub("--[^\n]*", "", path.read_text()).split(";"):
             if statement.strip():
                 client.command(statement)
         names.append(f"clickhouse/{path.name}")

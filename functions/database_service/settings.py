@@ -2,6 +2,8 @@
 
 from functools import lru_cache
 
+from pydantic import Field
+
 from kit.settings import RoomSettings
 
 
@@ -10,6 +12,8 @@ class Settings(RoomSettings):
 
     weaviate_url: str | None = None
     arango_url: str | None = None
+    exports_bucket: str = Field(min_length=3, max_length=63)
+    """Bucket of tenants' archives: ``<tenant_id>/<export_id>.zip``."""
 
 
 @lru_cache(maxsize=1)

@@ -1,6 +1,5 @@
-"""Use cases of database_service: relaying events that a crash left behind, judging health."""
+"""Relays events that a crash left in a room's outbox."""
 
-import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -44,21 +43,3 @@ def relay_outbox(
     if sent:
         outbox.delete(sent)
     return len(rows), len(sent)
-
-
-def check_health(probes: dict[str, Callable[[], dict[str, Any]]]) -> dict[str, Any]:
-    """Run each store's probe; a store that fails is down, with its reason, and never hides others.
-
-    Returns {status: up|down, stores: {name: {status, latency_ms, ...}}}.
-    """
-    stores: dict[str, Any] = {}
-    for name, probe in probes.items():
-        started = time.perf_counter()
-        try:
-            answer = {"status": "up", **probe()}
-        except Exception as error:  # noqa: BLE001 - any failure of a probe is what it reports
-            answer = {"status": "down", "reason": f"{type(error).__name__}: {error}"[:200]}
-        answer["latency_ms"] = round((time.perf_counter() - started) * 1_000, 3)
-        stores[name] = answer
-    down = any(store["status"] == "down" for store in stores.values())
-    return {"status": "down" if down else "up", "stores": stores}

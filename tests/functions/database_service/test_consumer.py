@@ -109,17 +109,6 @@ def test_young_rows_are_left_to_their_own_transaction(
     assert published.rows == []
 
 
-def test_the_relays_role_reads_no_tenants_tables(stores: Stores) -> None:
-    from kit.db import make_conninfo
-
-    conninfo = make_conninfo(stores.secret("database_service"))
-    with (
-        psycopg.connect(conninfo, autocommit=True) as connection,
-        pytest.raises(psycopg.errors.InsufficientPrivilege),
-    ):
-        connection.execute("SELECT * FROM trading_engine.accounts")
-
-
 def test_a_transaction_publishes_for_its_own_tenant_only(
     open_room: Callable[[str], Database], tenant: UUID, other_tenant: UUID
 ) -> None:

@@ -1,4 +1,4 @@
-"""Messages of api_gateway: what was asked of the API, and who did what."""
+"""Messages of api_gateway: what was asked of the API."""
 
 from typing import ClassVar, Literal
 from uuid import UUID
@@ -6,8 +6,6 @@ from uuid import UUID
 from pydantic import Field
 
 from contracts.envelope import Contract, Event, UtcDatetime
-
-ActorKind = Literal["user", "api_key", "support", "admin", "system"]
 
 
 class ServedRequest(Contract):
@@ -32,21 +30,3 @@ class RequestsServed(Event):
 
     service: ClassVar[str] = "api_gateway"
     requests: tuple[ServedRequest, ...] = Field(min_length=1, max_length=500)
-
-
-class AuditRecorded(Event):
-    """Who did what to which tenant, from where. Any room may say so, in the deed's transaction."""
-
-    service: ClassVar[str] = "audit"
-    room: str = Field(max_length=40)
-    actor_kind: ActorKind
-    actor_id: UUID | None
-    """The user or the API key; null for the system itself."""
-    action: str = Field(max_length=60, pattern=r"^[a-z_]+\.[a-z_]+$")
-    """Such as ``api_key.created``."""
-    target_kind: str = Field(max_length=40)
-    target_id: str = Field(max_length=80)
-    address: str | None = Field(default=None, max_length=64)
-    device: str | None = Field(default=None, max_length=200)
-    detail: dict[str, str | int | bool | None] = Field(default_factory=dict)
-    """Facts without personal data: old and new role, scopes, reason."""

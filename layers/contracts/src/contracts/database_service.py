@@ -41,13 +41,6 @@ class TenantExportReady(Event):
     expires_at: UtcDatetime
 
 
-class EraseTenant(Command):
-    """Remove a closed tenant's personal data from every store; tax records stay."""
-
-    service: ClassVar[str] = "user_management"
-    erasure_id: UUID
-
-
 class TenantErased(Event):
     """No store holds personal data of the tenant any more, but for the tax records."""
 

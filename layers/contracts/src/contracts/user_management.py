@@ -135,3 +135,10 @@ class EraseClosedTenants(Command):
 
     service: ClassVar[str] = "user_management"
     limit: int = Field(default=20, ge=1, le=200)
+
+
+class EraseTenant(Command):
+    """Remove a closed tenant's personal data from every store; tax records stay."""
+
+    service: ClassVar[str] = "user_management"
+    erasure_id: UUID

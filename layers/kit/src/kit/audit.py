@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from contracts.api_gateway import ActorKind, AuditRecorded
+from contracts.audit import ActorKind, AuditRecorded
 from kit.context import RequestContext, current
 from kit.db import Transaction
 
