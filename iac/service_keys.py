@@ -1,7 +1,7 @@
 """``python -m iac.service_keys ROOM...``: fresh keys for rooms that call other rooms.
 
-Prints the secrets ``service/<room>`` and ``service-keys`` as JSON, to be put into Secrets Manager by
-whoever deploys; nothing is stored here. The stack's template cannot derive a public key by itself.
+Prints the secrets ``service/<room>`` and ``service-keys`` as JSON, to be put into Secrets Manager
+by whoever deploys; nothing is stored here. A template cannot derive a public key by itself.
 """
 
 import argparse

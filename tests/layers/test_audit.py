@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from contracts.api_gateway import AuditRecorded
+from contracts.audit import AuditRecorded
 from contracts.ids import uuid7
 from kit import audit
 from kit.context import RequestContext, use

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.data_bridge import TickBatch
-from contracts.envelope import Envelope, Meta
+from contracts.envelope import Envelope, Meta, UtcDatetime
 from contracts.ids import NIL, derived_id, uuid7
 from contracts.money import NonNegativeRupiah, Rupiah, format_rupiah, round_rupiah
 from contracts.registry import MESSAGES, UnknownMessage, UnknownSchemaVersion, parse_envelope
@@ -184,3 +184,9 @@ def test_a_tick_batch_whose_books_do_not_balance_is_refused(changes: dict[str, A
 def test_the_platforms_id_is_no_tenants() -> None:
     assert UUID(int=0) == NIL
     assert uuid7() != NIL
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])
+def test_an_instant_outside_of_the_calendar_is_refused(text: str) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(UtcDatetime).validate_python(text)

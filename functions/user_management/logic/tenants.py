@@ -8,10 +8,9 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
-from contracts.database_service import EraseTenant
 from contracts.envelope import Message
 from contracts.ids import derived_id
-from contracts.user_management import TenantClosed, TenantReinstated, TenantSuspended
+from contracts.user_management import EraseTenant, TenantClosed, TenantReinstated, TenantSuspended
 from functions.user_management.errors import TenantNotClosed, TenantStepRefused, UnknownTenant
 from functions.user_management.logic import lifecycle
 from functions.user_management.logic.members import MANAGERS, OWNER, Members, require_role

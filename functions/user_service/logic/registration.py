@@ -1,8 +1,8 @@
 """Registration: a new tenant with its owner, or the same answer and work for a known address.
 
 An address that has an account gets a 201 as well, with ids that lead nowhere and no event: the
-same hash is computed and the same INSERT runs, which the unique index then drops. What is left to
-see is the hand-over of one event to the bus, a few milliseconds beside the hash's thirty.
+same hash is computed, the same INSERT runs, which the unique index then drops, and one hand-over to
+the bus follows either way: the audit's line.
 """
 
 from typing import Protocol
@@ -23,6 +23,14 @@ class RegistrationStore(Protocol):
     def publish(self, message: Message) -> None:
         """Publish under the new tenant."""
 
+    def rehearse(self, message: Message) -> None:
+        """Do the work of publishing and publish nothing."""
+
+    def record(
+        self, action: str, target_kind: str, target_id: object, **detail: str | int | bool | None
+    ) -> None:
+        """Write a line of the audit trail."""
+
 
 def normalise_email(email: str) -> str:
     """One spelling an address: trimmed and in lower case."""
@@ -38,13 +46,17 @@ def choose_tenant(email: str, idempotency_key: str | None) -> UUID:
 
 def register_user(store: RegistrationStore, user: NewUser, request: Registration) -> None:
     """Store the owner of a new tenant and announce it; a known address changes nothing."""
-    if store.add_user(user):
-        store.publish(
-            UserRegistered(
-                user_id=user.user_id,
-                email=user.email,
-                full_name=request.full_name,
-                tenant_name=request.tenant_name,
-                locale=request.locale,
-            )
-        )
+    event = UserRegistered(
+        user_id=user.user_id,
+        email=user.email,
+        full_name=request.full_name,
+        tenant_name=request.tenant_name,
+        locale=request.locale,
+    )
+    is_new = store.add_user(user)
+    action = "account.registered" if is_new else "account.registered_again"
+    store.record(action, "user", user.user_id)
+    if is_new:
+        store.publish(event)
+    else:
+        store.rehearse(event)

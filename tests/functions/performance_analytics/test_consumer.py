@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from contracts.api_gateway import AuditRecorded
+from contracts.audit import AuditRecorded
 from contracts.envelope import Envelope, Message
 from contracts.ids import NIL, uuid7
 from contracts.registry import MESSAGES, SECRET_CARRIERS, parse_envelope

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from contracts.api_gateway import AuditRecorded
+from contracts.audit import AuditRecorded
 from contracts.billing_service import BillingRunStarted
 from contracts.ids import uuid7
 from contracts.subscription_service import ApiLimits, BillingPeriodClosed, EntitlementsChanged

@@ -5,7 +5,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from contracts.api_gateway import AuditRecorded
+from contracts.audit import AuditRecorded
 from contracts.billing_service import BillingRunStarted
 from contracts.ids import uuid7
 from contracts.subscription_service import (

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from contracts.api_gateway import AuditRecorded
+from contracts.audit import AuditRecorded
 from contracts.ids import uuid7
 from contracts.subscription_service import EntitlementsChanged
 from contracts.trading_engine import AccountLinked, AccountUnlinked

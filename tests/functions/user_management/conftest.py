@@ -97,7 +97,7 @@ class Rooms:
 
     def actions(self, tenant_id: UUID) -> list[str]:
         """What the tenant's audit trail says was done, in order."""
-        from contracts.api_gateway import AuditRecorded
+        from contracts.audit import AuditRecorded
 
         return [
             envelope.data.action

@@ -7,7 +7,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from contracts.api_gateway import AuditRecorded
+from contracts.audit import AuditRecorded
 from contracts.ids import uuid7
 from tests.functions.user_management.conftest import Rooms, as_user
 from tests.support.builders import FixedClock

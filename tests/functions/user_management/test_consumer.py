@@ -8,13 +8,14 @@ from uuid import UUID
 
 import pytest
 
-from contracts.database_service import EraseTenant, TenantErased
+from contracts.database_service import TenantErased
 from contracts.envelope import Message
 from contracts.ids import uuid7
 from contracts.registry import MESSAGES, parse_envelope
 from contracts.user_management import (
     EmailVerificationRequested,
     EraseClosedTenants,
+    EraseTenant,
     MemberRemoved,
     ResendVerification,
     TenantSuspended,

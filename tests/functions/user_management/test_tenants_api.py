@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from contracts.api_gateway import AuditRecorded
+from contracts.audit import AuditRecorded
 from contracts.ids import uuid7
 from contracts.user_management import TenantClosed, TenantReinstated, TenantSuspended
 from tests.functions.user_management.conftest import Rooms, as_staff, make_address

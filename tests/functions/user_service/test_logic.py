@@ -18,8 +18,8 @@ from functions.user_service.logic.passwords import (
     verify_password,
 )
 from functions.user_service.logic.registration import choose_tenant, normalise_email
-from functions.user_service.logic.sessions import BLOCK_LONGEST, block_length
 from functions.user_service.logic.tokens import TokenSigner, derive_key, make_refresh_token
+from functions.user_service.models import BLOCK_LONGEST, block_length
 
 EMAIL = "siti@example.com"
 
@@ -35,6 +35,10 @@ EMAIL = "siti@example.com"
         "aaaaaaaaaaaaaaa",
         "ababababababab",
         "siti@example.com",
+        "qwertyuiop12",
+        "1q2w3e4r1q2w3e4r",
+        "sitisitisiti1990",
+        "passwordpassword" * 12,
         "".join(chr(0xFF10 + digit) for digit in (1, 2, 3, 4, 5, 6, 7, 8, 9, 0)),
     ],
 )

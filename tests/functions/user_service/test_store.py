@@ -10,7 +10,7 @@ import pytest
 
 from contracts.ids import uuid7
 from functions.user_service.logic.tokens import hash_secret
-from functions.user_service.models import NewUser, Session
+from functions.user_service.models import NewUser, Origin, Session
 from functions.user_service.store import AttemptStore, UserStore
 from kit.db import Database
 from tests.functions.user_service.conftest import make_email
@@ -54,7 +54,7 @@ def test_rows_of_another_tenant_are_not_there(
     with database.transaction(tenant) as tx:
         store = UserStore(tx)
         store.add_user(user)
-        store.add_session(session, user.user_id)
+        store.add_session(session, user.user_id, Origin())
         store.add_refresh_token(token_hash, session.session_id, session.expires_at)
     for stranger in (other_tenant, None):
         with database.transaction(stranger) as tx:
@@ -75,6 +75,75 @@ def test_a_user_cannot_be_written_into_another_tenant(
         database.transaction(other_tenant) as tx,
     ):
         UserStore(tx).add_user(make_user(tenant))
+
+
+def test_second_factors_and_mailed_tokens_of_another_tenant_are_not_there(
+    open_room: OpenRoom, tenant: UUID, other_tenant: UUID
+) -> None:
+    database, user = open_room("user_service"), make_user(tenant)
+    token_hash, later = hash_secret(str(uuid7())), FixedClock().now() + timedelta(hours=1)
+    invited_hash, code_hash = hash_secret(str(uuid7())), hash_secret(str(uuid7()))
+    with database.transaction(tenant) as tx:
+        store = UserStore(tx)
+        store.add_user(user)
+        store.put_pending_factor(user.user_id, b"sealed")
+        store.replace_recovery_codes(user.user_id, [code_hash])
+        store.put_token(token_hash, user.user_id, "password_reset", later)
+        store.keep_invitation(uuid7(), make_email(), "viewer", invited_hash, later)
+        store.note_device(user.user_id, hash_secret("a device"))
+        store.keep_tenant_status("suspended", 1)
+    tables = (
+        "totp_factors",
+        "recovery_codes",
+        "account_tokens",
+        "invitations",
+        "known_devices",
+        "tenant_states",
+    )
+    for stranger in (other_tenant, None):
+        with database.transaction(stranger) as tx:
+            store = UserStore(tx)
+            assert store.read_factor(user.user_id) is None
+            assert not store.take_step(user.user_id, 10**9)
+            assert not store.use_recovery_code(user.user_id, code_hash)
+            assert store.take_token(token_hash, "password_reset") is None
+            assert store.accept_invitation(invited_hash) is None
+            assert store.read_tenant_status() == "active"
+            for table in tables:
+                assert tx.fetch_all(f"SELECT * FROM {table} LIMIT 1") == []
+    with database.transaction(None) as tx:
+        store = UserStore(tx)
+        assert store.find_token_tenant(token_hash, "password_reset") == tenant
+        assert store.find_token_tenant(token_hash, "email_change") is None
+        assert store.find_invitation_tenant(invited_hash) == tenant
+
+
+def test_of_parallel_takers_exactly_one_wins(open_room: OpenRoom, tenant: UUID) -> None:
+    user, later = make_user(tenant), FixedClock().now() + timedelta(hours=1)
+    token_hash, invited_hash = hash_secret(str(uuid7())), hash_secret(str(uuid7()))
+    code_hash = hash_secret(str(uuid7()))
+    databases = [open_room("user_service") for _ in range(8)]
+    with databases[0].transaction(tenant) as tx:
+        store = UserStore(tx)
+        store.add_user(user)
+        store.put_pending_factor(user.user_id, b"sealed")
+        store.replace_recovery_codes(user.user_id, [code_hash])
+        store.put_token(token_hash, user.user_id, "password_reset", later)
+        store.keep_invitation(uuid7(), make_email(), "viewer", invited_hash, later)
+
+    def take(database: Database) -> tuple[bool, ...]:
+        with database.transaction(tenant) as tx:
+            store = UserStore(tx)
+            return (
+                store.take_step(user.user_id, 7),
+                store.use_recovery_code(user.user_id, code_hash),
+                store.take_token(token_hash, "password_reset") is not None,
+                store.accept_invitation(invited_hash) is not None,
+            )
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(take, databases))
+    assert [sum(column) for column in zip(*answers, strict=True)] == [1, 1, 1, 1]
 
 
 def test_another_room_may_not_look_up_addresses(open_room: OpenRoom) -> None:
