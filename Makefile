@@ -58,7 +58,7 @@ test: setup ## the tests, but for the slow ones
 test-all: setup ## every test
 	@$(PY) -m pytest
 
-check: lint types architecture sam test ## what CI runs
+check: lint types architecture sam audit test ## what CI runs
 
 lint: setup
 	@.venv/bin/ruff check .
@@ -72,6 +72,12 @@ architecture: setup
 
 sam: .tools/sam/.ready
 	@$(SAM) validate --lint --region ap-southeast-3
+
+audit: setup ## bandit, known advisories of the pins, a scan for secrets
+	@$(PY) -m iac.security
+
+openapi: setup ## regenerate docs/openapi.json and docs/permissions.md
+	@$(PY) -m iac.openapi
 
 bench: setup ## speed: order path, decision, ticks, cold starts; writes var/bench.json
 	@$(PY) -m benchmarks

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cold_start, decision, edge_ticks, order_path
+from benchmarks import cold_start, decision, edge_ticks, identity, order_path
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "var" / "bench.json"
@@ -37,6 +37,8 @@ def main() -> int:
         f" {decided['decision_us']['p99']:.0f} us (asked p99 < 15,000, aim 2,000); the bare model:"
         f" p50 {decided['bare_model_us']['p50']:.0f}, p99 {decided['bare_model_us']['p99']:.0f} us"
     )
+    results["identity"] = signed_in = identity.run()
+    print(identity.describe(signed_in))
     print("cold starts:")
     results["cold_start"] = cold_start.run()
     OUT.parent.mkdir(parents=True, exist_ok=True)

@@ -19,8 +19,8 @@ def list_handlers() -> list[str]:
     doors = ("api", "consumer", "authorizer")
     return sorted(
         f"functions.{path.parent.name}.{path.stem}"
-        for path in (ROOT / "functions").glob("*/*.py")
-        if path.stem in doors
+        for path in (ROOT / "functions").glob("*/*")
+        if path.stem in doors and (path.suffix == ".py" or path.is_dir())
     )
 
 
@@ -29,6 +29,8 @@ def measure_import_ms(module: str) -> float:
     environment = {
         **os.environ,
         "STAGE": "bench",
+        "WEB_URL": "https://bench.example",
+        "EXPORTS_BUCKET": "bench",
         "POWERTOOLS_SERVICE_NAME": "bench",
         "EVENT_BUS_NAME": "bench",
         "PUBLIC_URL": "http://api.sinyal.localhost",

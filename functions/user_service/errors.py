@@ -53,6 +53,12 @@ class CodeRefused(Forbidden):
     code, title = "totp_invalid", "The code is not right"
 
 
+class PasswordNeeded(Forbidden):
+    """The caller's password is asked again: the session did not begin just now."""
+
+    code, title = "password_needed", "Confirm with your password"
+
+
 class PasswordWrong(Forbidden):
     """The caller's password is asked again and is wrong."""
 

@@ -33,8 +33,8 @@ make an API key (`POST /v1/auth/api-keys`) and send it as `X-Api-Key`. What a ro
 scope, plan, a fresh second factor) stands beside it; what is missing is told by `code` in a 403.
 
 **Errors** are `application/problem+json` (RFC 9457) with a stable `code`. **Lists** take `limit`
-and `cursor`; the next page's cursor is `next_cursor`. **Writes** take an `Idempotency-Key`: the same
-key and request give the same answer. **Limits** of the plan are told by `RateLimit` and
+and `cursor`; the next page's cursor is `next_cursor`. **Writes** take an `Idempotency-Key`: the
+same key and request give the same answer. **Limits** of the plan are told by `RateLimit` and
 `RateLimit-Policy`; over them is a 429 with `Retry-After`. Times are UTC, money is whole rupiah.
 
 **Bahasa Indonesia.** Masuk lewat `POST /v1/auth/login` lalu kirim token sebagai

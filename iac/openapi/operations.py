@@ -1,5 +1,6 @@
 """One operation of a room as the whole document tells it: who may call it, and what it shares."""
 
+from http import HTTPStatus
 from typing import Any
 
 from contracts.permissions import Route
@@ -7,6 +8,7 @@ from iac.openapi.shared import PROBLEMS, refer_to_headers, refer_to_problem
 
 _SHARED_PARAMETERS = {"idempotency-key": "IdempotencyKey"}
 SUMMARY_CHARACTERS_MAX = 120
+_FRAMEWORKS_WORDS = "Successful Response"
 
 
 def describe_operation(operation: dict[str, Any], row: Route) -> dict[str, Any]:
@@ -103,4 +105,6 @@ def _describe_answer(
         names.append("Idempotency-Replayed")
     if row.deprecated is not None:
         names += ["Deprecation", "Sunset", "Link"]
+    if answer["description"] == _FRAMEWORKS_WORDS:
+        answer = {**answer, "description": HTTPStatus(int(status)).phrase}
     return {**answer, "headers": {**refer_to_headers(*names), **answer.get("headers", {})}}

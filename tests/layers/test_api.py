@@ -270,11 +270,19 @@ def test_a_fresh_second_factor_opens_the_row(tenant: UUID) -> None:
     assert ask("DELETE", "/v1/orders", principal=who)[:2] == (200, "session")
 
 
+def test_an_authorizers_word_does_not_open_what_the_row_of_the_route_closes(tenant: UUID) -> None:
+    """The path it judged may be spelled otherwise than the route that is served."""
+    who = principal(tenant, verdict="admitted", credential="api_key", key_id=str(uuid7()))
+    assert_problem(*ask("DELETE", "/v1/order%73", principal=who), "session_needed")
+    assert_problem(*ask("DELETE", "/v1/orders", principal=who), "session_needed")
+
+
 VERDICTS = [
     ({"verdict": "rate_limited", "retry_after": "2"}, 429, "rate_limited"),
     ({"verdict": "quota_exhausted", "retry_after": "3600"}, 429, "daily_quota_exhausted"),
     ({"verdict": "limiter_unavailable"}, 503, "limiter_unavailable"),
     ({"verdict": "forbidden", "refusal_code": "role_needed"}, 403, "role_needed"),
+    ({"verdict": "unlisted"}, 404, "not_found"),
     ({"verdict": "a word of tomorrow"}, 403, "forbidden"),
 ]
 

@@ -14,4 +14,3 @@ CREATE TABLE IF NOT EXISTS api_requests (
   INDEX by_time served_at TYPE minmax GRANULARITY 1
 ) ENGINE = ReplacingMergeTree
 ORDER BY (tenant_id, request_id)
-TTL toDateTime(served_at) + INTERVAL 13 MONTH

@@ -35,7 +35,8 @@ from kit.errors import BadRequest
 from kit.idempotency import IdempotencyKey
 
 PAGE_MAX = 100
-TRADE = "trade"
+HARMLESS = "read"
+"""Keys with any other scope can cost money: they ask for a fresh second factor."""
 VISIBLE = re.compile(r"[\x21-\x7e]{1,80}")
 
 router = APIRouter()
@@ -56,7 +57,7 @@ def create_api_key(
         raise BadRequest("Idempotency-Key: 1 to 80 visible ASCII characters")
     key_id = choose_key_id(principal.tenant_id, principal.user_id, idempotency_key)
     with database.transaction(principal.tenant_id) as tx:
-        if TRADE in body.scopes:
+        if set(body.scopes) != {HARMLESS}:
             principal.require_step_up(tx.now)
         store = UserStore(tx)
         fresh = create_key(
@@ -110,7 +111,7 @@ def rotate_api_key(
     with database.transaction(principal.tenant_id) as tx:
         store = UserStore(tx)
         key = find_key(store, key_id, principal.user_id, principal.role)
-        if TRADE in key.scopes:
+        if set(key.scopes) != {HARMLESS}:
             principal.require_step_up(tx.now)
         fresh = rotate_key(
             store, key, principal.user_id, overlap=overlap, stage=settings().stage, now=tx.now

@@ -76,7 +76,7 @@ def forget_password(body: ForgottenPassword, database: RoomDatabase) -> Accepted
 
 @router.post("/v1/auth/password/reset", status_code=204, response_class=Response)
 def set_forgotten_password(body: PasswordReset, database: RoomDatabase) -> None:
-    """Set a password with the token of the mail, once; every session ends."""
+    """Set a password with the token of the mail, once; every session and API key ends."""
     token_hash = hash_secret(body.token)
     with database.transaction(None) as tx:
         tenant_id = UserStore(tx).find_token_tenant(token_hash, "password_reset")

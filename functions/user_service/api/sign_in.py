@@ -25,7 +25,12 @@ from functions.user_service.logic.registration import (
 )
 from functions.user_service.logic.sessions import refresh_session
 from functions.user_service.logic.sign_in import Guess, SignInDesk, sign_in
-from functions.user_service.logic.throttling import block_guesser, name_guess
+from functions.user_service.logic.throttling import (
+    block_guesser,
+    name_guess,
+    name_registration,
+    slow_down,
+)
 from functions.user_service.logic.tokens import hash_secret
 from functions.user_service.models import (
     Credentials,
@@ -50,8 +55,14 @@ def register(
     body: Registration, database: RoomDatabase, idempotency_key: IdempotencyKey = None
 ) -> JSONResponse:
     """Register a stranger with a tenant of their own; the answer never tells a known address."""
-    email = normalise_email(body.email)
+    email, network = normalise_email(body.email), read_origin().address
     check_password(body.password, email)
+    with database.transaction(None) as tx:
+        admission = ThrottleStore(tx).admit(
+            name_registration(network, settings().network_guesses_free)
+        )
+    if admission.wait_s:
+        raise slow_down(admission.wait_s)
     password_hash = hash_password(body.password)
     tenant_id = choose_tenant(email, idempotency_key)
     with database.transaction(tenant_id) as tx:

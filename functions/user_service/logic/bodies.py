@@ -51,6 +51,12 @@ class AcceptedInvitation(MailedToken):
     locale: Locale = "id"
 
 
+class TotpBeginning(Body):
+    """The password, unless the session began just now."""
+
+    password: Password | None = Field(default=None, repr=False)
+
+
 class TotpProof(Body):
     """A code of the authenticator app, for confirming it."""
 

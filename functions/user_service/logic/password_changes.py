@@ -41,6 +41,7 @@ class PasswordStore(LockVoice, Protocol):
     def publish(self, message: Message) -> None: ...
     def rehearse(self, message: Message) -> None: ...
     def alert(self, account: Account, kind: AlertKind) -> None: ...
+    def revoke_keys_of(self, user_id: UUID | None = None) -> None: ...
 
 
 def prove_password(
@@ -84,7 +85,7 @@ def request_reset(store: PasswordStore, user_id: UUID, email: str, now: datetime
 
 
 def reset_password(store: PasswordStore, token_hash: bytes, new_password: str) -> Account:
-    """Set a password by the token of a mail; every session ends.
+    """Set a password by the token of a mail; every session and API key of the user ends.
 
     Raises TokenInvalid, and PasswordRefused, which leaves the token as it was.
     """
@@ -94,6 +95,7 @@ def reset_password(store: PasswordStore, token_hash: bytes, new_password: str) -
         raise TokenInvalid("ask for a new mail")
     check_password(new_password, account.email)
     _set_password(store, account, new_password, None, "password.reset")
+    store.revoke_keys_of(account.user_id)
     return account
 
 

@@ -5,7 +5,7 @@ Wrong codes are returned, not raised: their count is committed.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -30,6 +30,9 @@ from functions.user_service.logic.totp import (
 from functions.user_service.logic.vault import FactorVault, make_recovery_codes
 from functions.user_service.models import AccessToken, Account, Factor, Session
 from kit.errors import SinyalError, Unauthenticated
+
+RECENT_SESSION = timedelta(minutes=5)
+"""A stolen access token must not set up an authenticator of its own: its session proves itself."""
 
 
 class FactorStore(StepStore, LockVoice, Protocol):
@@ -64,6 +67,11 @@ class FactorDesk:
         if account is None:
             raise Unauthenticated("this account is not there any more")
         return account
+
+
+def is_recent(began_at: datetime | None, now: datetime) -> bool:
+    """Whether a session is so young that its password was given just now."""
+    return began_at is not None and now - began_at < RECENT_SESSION
 
 
 def begin_totp(store: FactorStore, vault: FactorVault, account: Account) -> TotpSetup:

@@ -15,6 +15,7 @@ from functions.user_service.models import (
     Admission,
     Subject,
 )
+from kit.errors import TooManyRequests
 
 
 class Throttle(Protocol):
@@ -47,6 +48,11 @@ def name_mail(email: str, network: str | None, free: int = NETWORK_FREE) -> list
     return [subject, *_name_network(f"mail:{network}" if network else None, free)]
 
 
+def name_registration(network: str | None, free: int = NETWORK_FREE) -> list[Subject]:
+    """Whom a registration counts against: each costs a password's hash and a mail."""
+    return _name_network(f"registration:{network}" if network else None, free)
+
+
 def name_code(user_id: UUID) -> list[Subject]:
     """Whom a code of an authenticator app counts against."""
     return [Subject("code", hash_secret(f"code:{user_id}"), ACCOUNT_FREE)]
@@ -59,6 +65,11 @@ def _name_network(network: str | None, free: int) -> list[Subject]:
 def block_guesser(wait_s: int) -> LoginBlocked:
     """The refusal of a guess while its subject rests."""
     return LoginBlocked(f"wait {wait_s} s and try again", retry_after=wait_s)
+
+
+def slow_down(wait_s: int) -> TooManyRequests:
+    """The refusal of one more registration from a network that made too many."""
+    return TooManyRequests(f"wait {wait_s} s and try again", retry_after=wait_s)
 
 
 def note_lock(store: LockVoice, account: Account | None, email: str) -> None:

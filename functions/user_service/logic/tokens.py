@@ -129,6 +129,7 @@ class TokenSigner:
             "sup": account.support,
             "sua": int(stepped_up_at.timestamp()) if stepped_up_at else 0,
             "iat": int(now.timestamp()),
+            "ims": int(now.timestamp() * 1_000),
             "exp": int((now + ACCESS_TOKEN_LIFE).timestamp()),
         }
         headers = {"kid": card["kid"], "typ": "at+jwt"}

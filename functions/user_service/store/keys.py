@@ -122,7 +122,7 @@ class KeyRows(Rows):
         return [row["key_id"] for row in rows]
 
     def revoke_keys_of(self, user_id: UUID | None = None) -> None:
-        """End every living key of a removed user, or of the whole closed tenant; announce each.
+        """End every living key of a user, or of the whole closed tenant; announce each.
 
         Under the tenant's lock, so that no key slips in meanwhile.
         """

@@ -45,6 +45,15 @@ class SessionRows(Rows):
             [user_id, SESSIONS_A_USER],
         )
 
+    def read_session_start(self, session_id: UUID, user_id: UUID) -> datetime | None:
+        """When an open session of the user began."""
+        row = self._tx.fetch_one(
+            "SELECT created_at FROM sessions WHERE session_id = %s AND user_id = %s"
+            " AND ended_at IS NULL",
+            [session_id, user_id],
+        )
+        return row["created_at"] if row else None
+
     def end_session(self, session_id: UUID, reason: EndReason, user_id: UUID | None = None) -> bool:
         """End a session with every refresh token of its family; False when none was open.
 

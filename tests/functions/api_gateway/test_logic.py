@@ -2,7 +2,7 @@
 
 import base64
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
@@ -12,16 +12,14 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.api_keys import write_api_key
 from contracts.ids import uuid7
 from functions.api_gateway.errors import KeysUnavailable, TokenRefused
-from functions.api_gateway.logic import (
-    KeyRing,
-    build_policy,
-    judge_readiness,
-    read_bearer,
-    read_keys,
-    verify_token,
-)
+from functions.api_gateway.logic.credentials import identify_claims, read_credential
+from functions.api_gateway.logic.health import judge_readiness
+from functions.api_gateway.logic.tokens import KeyRing, read_keys, verify_token
+from functions.api_gateway.logic.verdicts import build_policy
+from functions.api_gateway.models import Limits, Verdict
 from kit.tenancy import read_principal
 from tests.functions.api_gateway.conftest import (
     ISSUER,
@@ -141,6 +139,9 @@ def test_a_token_without_a_required_claim_is_refused(issuer: Issuer, claim: str)
         {"exp": 1e18},
         {"iat": True},
         {"nbf": "now"},
+        {"sup": "true"},
+        {"sua": "1"},
+        {"sua": -1},
     ],
 )
 def test_a_claim_of_the_wrong_kind_is_refused(issuer: Issuer, claims: dict[str, Any]) -> None:
@@ -177,6 +178,9 @@ def test_a_deeply_nested_token_is_refused(issuer: Issuer) -> None:
     refuse(issuer, f"{encode({'alg': 'EdDSA'})}.{encode(b'[' * 2900)}.e30")
 
 
+KEY = write_api_key("prod", "Ab3dE6gH", "s" * 43)
+
+
 @pytest.mark.parametrize(
     "headers",
     [
@@ -188,29 +192,50 @@ def test_a_deeply_nested_token_is_refused(issuer: Issuer) -> None:
         {"Authorization": "Bearer " + "x" * 5000},
         {"Authorization": None},
         {"Authorization": "Bearer a", "authorization": "Bearer b"},
+        {"Authorization": "Bearer a", "X-Api-Key": KEY},
+        {"Authorization": f"Bearer {KEY}", "X-Api-Key": KEY},
+        {"X-Api-Key": KEY, "x-api-key": KEY},
+        {"X-Api-Key": ""},
+        {"X-Api-Key": "a.b.c"},
+        {"X-Api-Key": KEY[:-1] + ("a" if KEY[-1] != "a" else "b")},
+        {"X-Api-Key": KEY.replace("ssss", "ssst", 1)},
+        {"X-Api-Key": write_api_key("test", "Ab3dE6gH", "s" * 43)},
+        {"Authorization": "Bearer sk_prod_nonsense"},
     ],
 )
-def test_a_request_without_one_bearer_token_is_refused(headers: dict[str, Any]) -> None:
+def test_a_request_without_exactly_one_good_credential_is_refused(headers: dict[str, Any]) -> None:
     with pytest.raises(TokenRefused):
-        read_bearer({"headers": headers})
+        read_credential({"headers": headers}, "prod")
 
 
-def test_the_header_is_read_in_whatever_case(issuer: Issuer) -> None:
+def test_the_headers_are_read_in_whatever_case() -> None:
     for name in ("Authorization", "authorization", "AUTHORIZATION"):
-        assert read_bearer(authorizer_event("abc", name)) == "abc"
-    assert read_bearer({"headers": {"authorization": "bearer abc"}}) == "abc"
+        assert read_credential(authorizer_event("abc", name), "prod").token == "abc"
+    assert read_credential({"headers": {"authorization": "bearer abc"}}, "prod").token == "abc"
+
+
+def test_an_api_key_comes_in_either_header() -> None:
+    for headers in ({"authorization": f"Bearer {KEY}"}, {"x-API-key": KEY}):
+        credential = read_credential({"headers": headers}, "prod")
+        assert credential.token is None
+        assert credential.key is not None
+        assert credential.key.prefix == "sk_prod_Ab3dE6gH"
+        assert KEY not in repr(credential)
 
 
 def test_two_authorization_headers_are_refused() -> None:
     event = authorizer_event("a")
     event["multiValueHeaders"]["Authorization"] = ["Bearer a", "Bearer b"]
     with pytest.raises(TokenRefused):
-        read_bearer(event)
+        read_credential(event, "prod")
+
+
+ADMITTED = Verdict("admitted", "pro", limits=Limits(10, 50, 50_000), day_left=49_998)
 
 
 def test_the_policy_covers_the_stage_and_no_other(issuer: Issuer) -> None:
     claims = verify_token(issuer.token(), ring(issuer), ISSUER, NOW)
-    policy = build_policy(claims, METHOD_ARN)
+    policy = build_policy(identify_claims(claims), ADMITTED, METHOD_ARN)
     (statement,) = policy["policyDocument"]["Statement"]
     assert statement["Effect"] == "Allow"
     assert statement["Resource"] == (
@@ -223,14 +248,36 @@ def test_the_context_is_strings_and_the_rooms_read_it_back(
     issuer: Issuer, platform_admin: bool
 ) -> None:
     tenant_id = uuid7()
-    token = issuer.token(tenant_id, platform_admin=platform_admin, role="trader")
+    token = issuer.bend(
+        tid=str(tenant_id), adm=platform_admin, role="trader", scope="read trade", sup=True, sua=7
+    )
     claims = verify_token(token, ring(issuer), ISSUER, NOW)
-    context = build_policy(claims, METHOD_ARN)["context"]
+    context = build_policy(identify_claims(claims), ADMITTED, METHOD_ARN)["context"]
     assert all(isinstance(value, str) for value in context.values())
     principal = read_principal(context)
     assert (principal.tenant_id, principal.role) == (tenant_id, "trader")
     assert principal.platform_admin is platform_admin
+    assert principal.support is True
     assert principal.scope == "read trade"
+    assert principal.stepped_up_at == datetime.fromtimestamp(7, UTC)
+    assert (principal.credential, principal.key_id) == ("session", None)
+
+
+def test_a_token_tells_its_millisecond_if_it_fits_its_second(issuer: Issuer) -> None:
+    second = int(NOW.timestamp())
+    for ims, taken in ((second * 1_000 + 999, 999), (second * 1_000 + 1_000, 0), (7, 0)):
+        claims = verify_token(issuer.bend(ims=ims), ring(issuer), ISSUER, NOW)
+        assert identify_claims(claims).issued_ms == second * 1_000 + taken
+
+
+def test_a_token_of_before_support_and_step_up_has_neither(issuer: Issuer) -> None:
+    payload = jwt.decode(issuer.token(), options={"verify_signature": False})
+    for claim in {"sup", "sua"} & set(payload):
+        del payload[claim]
+    headers = {"kid": issuer.signer.key_id, "typ": "at+jwt"}
+    token = jwt.encode(payload, issuer.key, algorithm="EdDSA", headers=headers)
+    who = identify_claims(verify_token(token, ring(issuer), ISSUER, NOW))
+    assert (who.support, who.stepped_up_at) == (False, None)
 
 
 class CountingIssuer:

@@ -447,3 +447,14 @@ def test_a_room_sees_no_key_without_its_hash(desk: KeyDesk, tenant: UUID) -> Non
     for bound in (None, tenant):
         with database.transaction(bound) as tx:
             assert tx.fetch_one("SELECT count(*) AS n FROM api_keys") == {"n": 0}
+
+
+@pytest.mark.parametrize("scopes", [["billing"], ["read", "billing"], ["trade"]])
+def test_a_key_that_can_cost_money_asks_for_a_fresh_second_factor(
+    desk: KeyDesk, scopes: list[str]
+) -> None:
+    owner = desk.add_member()
+    body = {"name": "kasir", "scopes": scopes}
+    status, problem = desk.create(owner, body, stepped_up=False)
+    assert (status, problem["code"]) == (403, "step_up_needed")
+    assert desk.create(owner, body)[0] == 201

@@ -10,7 +10,13 @@ import pytest
 from contracts.audit import AuditRecorded
 from contracts.user_service import SecurityAlertRaised
 from tests.conftest import Stores
-from tests.functions.user_service.conftest import WRONG, Member, UserDoors, read_claims
+from tests.functions.user_service.conftest import (
+    PASSWORD,
+    WRONG,
+    Member,
+    UserDoors,
+    read_claims,
+)
 from tests.support.builders import FixedClock, principal
 from tests.support.publisher import RecordingPublisher
 
@@ -54,6 +60,33 @@ def test_setting_up_gives_a_secret_that_counts_once_confirmed(
     assert read_state(users, member)["recovery_codes_left"] == 10
     assert list_alerts(published) == ["mfa_enabled"]
     assert "mfa.enabled" in {a.action for a in published.messages(AuditRecorded)}
+
+
+def test_an_older_session_gives_the_password_before_it_sets_up_an_app(
+    users: UserDoors, clock: FixedClock
+) -> None:
+    """A stolen access token must not bring an authenticator of its own."""
+    member = users.sign_in()
+    clock.advance(minutes=5)
+    status, problem = users.call("POST", "/v1/auth/mfa/totp", principal=member.principal())
+    assert (status, problem["code"]) == (403, "password_needed")
+    status, problem = users.post("mfa/totp", {"password": WRONG}, principal=member.principal())
+    assert (status, problem["code"]) == (403, "password_wrong")
+    assert read_state(users, member)["pending"] is False
+    given = users.post("mfa/totp", {"password": PASSWORD}, principal=member.principal())
+    assert given[0] == 201
+
+
+def test_guesses_of_the_password_before_an_app_are_counted(
+    users: UserDoors, clock: FixedClock
+) -> None:
+    member = users.sign_in()
+    answers = [
+        users.post("mfa/totp", {"password": WRONG}, principal=member.principal())[0]
+        for _ in range(7)
+    ]
+    assert answers[:4] == [403] * 4
+    assert answers[-1] == 429
 
 
 def test_with_the_factor_on_a_password_alone_is_told_to_bring_a_code(users: UserDoors) -> None:

@@ -259,3 +259,15 @@ def test_a_cheaper_hash_is_made_anew_at_the_next_sign_in(users: UserDoors, open_
     assert read_hash() == cheap
     assert users.login(member.email)[0] == 200
     assert "m=19456,t=2,p=1" in read_hash()
+
+
+def test_a_reset_ends_the_users_api_keys_too(
+    users: UserDoors, published: RecordingPublisher
+) -> None:
+    member = users.sign_in()
+    key = {"name": "robot", "scopes": ["read"]}
+    made = users.post("api-keys", key, principal=member.principal())[1]
+    token = ask_reset(users, published, member.email)
+    assert users.post("password/reset", {"token": token, "password": "soto ayam 2026"})[0] == 204
+    revoked = {e.subject_id for e in published.messages(AccessRevoked) if e.kind == "api_key"}
+    assert str(made["key_id"]) in {str(subject) for subject in revoked}

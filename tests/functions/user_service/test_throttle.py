@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from contracts.audit import AuditRecorded
 from contracts.ids import uuid7
 from contracts.user_service import SecurityAlertRaised
+from functions.user_service import settings as room
+from functions.user_service.api import sign_in
 from functions.user_service.logic.throttling import name_guess
 from functions.user_service.logic.tokens import hash_secret
 from functions.user_service.models import (
@@ -206,3 +208,13 @@ def test_the_right_password_forgives_the_wrong_ones_before(users: UserDoors) -> 
         for _ in range(4):
             assert users.login(email, WRONG)[0] == 401
         assert users.login(email)[0] == 200
+
+
+def test_one_network_registers_so_many_and_then_waits(
+    users: UserDoors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = room.settings().model_copy(update={"network_guesses_free": 3})
+    monkeypatch.setattr(sign_in, "settings", lambda: free)
+    answers = [users.register()[0] for _ in range(5)]
+    assert answers[:2] == [201, 201]
+    assert answers[-1] == 429

@@ -80,6 +80,7 @@ def test_a_token_says_what_its_role_may_do(role: Role) -> None:
         "sup": False,
         "sua": 0,
         "iat": int(NOW.timestamp()),
+        "ims": int(NOW.timestamp() * 1_000),
         "exp": int(NOW.timestamp()) + 600,
     }
     assert jwt.get_unverified_header(token)["typ"] == "at+jwt"

@@ -13,6 +13,7 @@ from kit.clock import SystemClock
 from kit.context import RequestContext
 from kit.errors import (
     Forbidden,
+    NotFound,
     QuotaSpent,
     SinyalError,
     TooManyRequests,
@@ -79,6 +80,8 @@ def read_refusal(authorizer: Mapping[str, Any]) -> SinyalError | None:
     detail = str(authorizer.get("refusal_detail") or "")
     if verdict in (None, "", "admitted"):
         return None
+    if verdict == "unlisted":
+        return NotFound("there is no such route")
     if verdict in ("rate_limited", "quota_exhausted"):
         kind = TooManyRequests if verdict == "rate_limited" else QuotaSpent
         retry_after = max(1, int(authorizer.get("retry_after") or 1))

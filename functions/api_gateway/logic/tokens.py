@@ -1,4 +1,4 @@
-"""Decisions of the gateway: whose token it is, which routes it opens, whether the house is well.
+"""Whose access token it is: the issuer's keys, and what a token must be to be believed.
 
 ``jwt`` and ``cryptography`` are imported where they are used: the health routes start without them.
 """
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from functions.api_gateway.errors import KeysUnavailable, TokenRefused
-from functions.api_gateway.models import Claims, Readiness
+from functions.api_gateway.models import Claims
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 ALGORITHM = "EdDSA"
 AUDIENCE = "sinyal-api"
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - RFC 9068's name for access tokens
-TOKEN_CHARACTERS_MAX = 4096
 LEEWAY = timedelta(seconds=5)
 KEYS_LIFE = timedelta(minutes=5)
 REFETCH_FLOOR = timedelta(seconds=10)
@@ -89,26 +88,6 @@ def _read_key(item: Any) -> "tuple[str, Ed25519PublicKey] | None":
         return None
 
 
-def read_bearer(event: Mapping[str, Any]) -> str:
-    """The bearer token of a REQUEST authorizer's event. Raises TokenRefused."""
-    values = [
-        value
-        for name, many in (event.get("multiValueHeaders") or {}).items()
-        if name.lower() == "authorization"
-        for value in many
-    ] or [
-        value
-        for name, value in (event.get("headers") or {}).items()
-        if name.lower() == "authorization"
-    ]
-    if len(values) != 1 or not isinstance(values[0], str):
-        raise TokenRefused("send one Authorization header")
-    scheme, _, token = values[0].strip().partition(" ")
-    if scheme.lower() != "bearer" or not 0 < len(token) <= TOKEN_CHARACTERS_MAX:
-        raise TokenRefused("send Authorization: Bearer and an access token")
-    return token
-
-
 def verify_token(token: str, keys: KeyRing, issuer: str, now: datetime) -> Claims:
     """Read a token's claims once its signature, issuer, audience and time are right.
 
@@ -154,43 +133,3 @@ def _check_time(claims: Claims, now: datetime) -> None:
         raise TokenRefused("the token has expired")
     if moment < max(claims.iat, claims.nbf) - leeway:
         raise TokenRefused("the token is from the future")
-
-
-def build_policy(claims: Claims, method_arn: str) -> dict[str, Any]:
-    """Let the token's bearer call every route of the stage; rooms judge by the context.
-
-    The policy is cached by token, so it must not name the one route that was asked for first.
-    """
-    stage_arn = "/".join(method_arn.split("/")[:2])
-    return {
-        "principalId": str(claims.sub),
-        "policyDocument": {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Action": "execute-api:Invoke",
-                    "Effect": "Allow",
-                    "Resource": f"{stage_arn}/*",
-                }
-            ],
-        },
-        "context": {
-            "user_id": str(claims.sub),
-            "tenant_id": str(claims.tid),
-            "role": claims.role,
-            "tier": claims.tier,
-            "scope": claims.scope,
-            "session_id": str(claims.sid),
-            "platform_admin": "true" if claims.adm else "false",
-        },
-    }
-
-
-def judge_readiness(answers: Mapping[str, bool], stage: str, now: datetime) -> Readiness:
-    """The house is ready when every store answers."""
-    return Readiness(
-        status="ready" if all(answers.values()) else "not_ready",
-        stage=stage,
-        time=now.isoformat(),
-        dependencies={name: "ok" if up else "unreachable" for name, up in answers.items()},
-    )

@@ -1,0 +1,1 @@
+"""What api_gateway keeps: PostgreSQL is the truth, Redis counts, ClickHouse remembers."""

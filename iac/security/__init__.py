@@ -1,0 +1,1 @@
+"""The security gates behind ``make audit``: code, advisories, hashes, secrets; all work offline."""
