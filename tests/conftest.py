@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -44,16 +45,23 @@ class Stores:
         }
 
 
-@pytest.fixture(scope="session")
-def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
-    """PostgreSQL with all migrations applied."""
-    server = testing.start_postgres(tmp_path_factory.mktemp("postgres"))
+@contextmanager
+def run_stores(folder: Path) -> Iterator[Stores]:
+    """A PostgreSQL of one's own with all migrations applied."""
+    server = testing.start_postgres(folder)
     passwords = {room: secrets.token_urlsafe(24) for room in ROOMS}
     try:
         migrate(server.dsn, passwords)
         yield Stores(server.dsn, server.port, passwords)
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
+    """PostgreSQL with all migrations applied."""
+    with run_stores(tmp_path_factory.mktemp("postgres")) as running:
+        yield running
 
 
 @pytest.fixture

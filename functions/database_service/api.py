@@ -14,6 +14,7 @@ from functions.database_service import gateway, logic
 from functions.database_service.errors import ExportMissing, ExportRunning
 from functions.database_service.models import (
     ROOMS,
+    DataHealth,
     ExportPage,
     ExportRequested,
     ExportWithLink,
@@ -70,10 +71,10 @@ def _probes() -> dict[str, Callable[[], dict[str, Any]]]:
     }
 
 
-@app.get("/v1/data/health")
-def get_data_health() -> dict[str, Any]:
+@app.get("/v1/data/health", response_model_exclude_unset=True)
+def get_data_health() -> DataHealth:
     """Health and latency of each store; for the platform's staff."""
-    return logic.check_health(_probes())
+    return DataHealth.model_validate(logic.check_health(_probes()))
 
 
 @app.post(

@@ -105,3 +105,21 @@ class ExportPage(BaseModel):
 
     items: list[Export]
     next_cursor: UUID | None
+
+
+class StoreHealth(BaseModel):
+    """How one store is; what it says of itself when it is up, and why not when it is down."""
+
+    status: Literal["up", "down"]
+    latency_ms: float
+    engine: str | None = None
+    version: str | None = None
+    outbox_waiting: int | None = None
+    reason: str | None = None
+
+
+class DataHealth(BaseModel):
+    """How the five stores are; down when one of them is."""
+
+    status: Literal["up", "down"]
+    stores: dict[str, StoreHealth]

@@ -47,6 +47,13 @@ def follow(reference: str) -> Any:
     return found
 
 
+def is_told(schema: dict[str, Any]) -> bool:
+    """Whether a schema says more than that there is an object."""
+    if schema.get("type") != "object":
+        return bool(schema)
+    return "properties" in schema or isinstance(schema.get("additionalProperties"), dict)
+
+
 def test_the_files_are_what_the_code_says() -> None:
     """Renew them with `python -m iac.openapi`."""
     assert find_drift() == []
@@ -141,7 +148,7 @@ def test_every_json_answer_has_a_schema() -> None:
         for code, answer in operation["responses"].items()
         if code.startswith("2")
         for media in [answer.get("content", {}).get("application/json")]
-        if media is not None and not media["schema"]
+        if media is not None and not is_told(media["schema"]) and path != "/v1/openapi.json"
     ]
     assert vague == []
 

@@ -14,12 +14,19 @@ from iac.local.aws import DUMMY_KEYS
 from kit.analytics import open_analytics
 from kit.cache import open_redis
 from kit.db import Database
-from tests.conftest import Stores
+from tests.conftest import Stores, run_stores
 from tests.functions.database_service.stores_elsewhere import EXPORTS, Elsewhere
 from tests.support.model_bucket import run_s3
 from tests.support.publisher import RecordingPublisher
 
 os.environ.setdefault("EXPORTS_BUCKET", EXPORTS)
+
+
+@pytest.fixture(scope="session")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
+    """A PostgreSQL apart: rows planted in every table of every room would be other tests' work."""
+    with run_stores(tmp_path_factory.mktemp("planted")) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
