@@ -45,7 +45,7 @@ DEVICE_CHARACTERS_MAX = 200
 def _database() -> "Database":
     from kit.db import open_database
 
-    return open_database(ROOM, settings().event_bus_name)
+    return open_database("api_gateway", settings().event_bus_name)
 
 
 def _clock() -> Clock:
@@ -75,7 +75,7 @@ def _admission() -> Admission:
 @lru_cache(maxsize=1)
 def _key_book() -> KeyBook:
     def prove(now: datetime) -> str:
-        return sign(ROOM, "user_service", read_secret(f"service/{ROOM}"), now)
+        return sign(ROOM, "user_service", read_secret("service/api_gateway"), now)
 
     introspection = Introspection(settings().public_url, prove)
     return KeyBook(_gate(), _admission().gate_breaker, introspection.ask, time.monotonic)

@@ -105,7 +105,8 @@ def test_an_api_key_opens_what_its_scopes_name_until_it_is_revoked(
     reader = make_key(owner, "read")["key"]
     path = f"/v1/accounts/{linked['account_id']}"
     assert call_by_key(world, reader, "DELETE", path).code == "scope_needed"
-    assert call_by_key(world, reader[:-1] + "x", "GET", "/v1/accounts").status == 401
+    forged = reader[:-1] + ("x" if reader[-1] != "x" else "y")
+    assert call_by_key(world, forged, "GET", "/v1/accounts").status == 401
     owner.expect(204, "DELETE", f"/v1/auth/api-keys/{made['key_id']}")
     took = measure_refusal(
         lambda: call_by_key(world, key, "GET", "/v1/accounts"), lambda a: a.status == 401

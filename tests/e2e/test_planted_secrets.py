@@ -19,7 +19,7 @@ from iac.local.demo.tenants import open_client
 from iac.local.stack import Stack
 from iac.security.log_scan import Leak, Planted, find_leaks, read_files, read_log_events
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(300)]
 
 PERSONAL = ("e-mail", "second e-mail", "full name", "tenant name", "later full name")
 PUBLIC = ("midtrans_merchant_id", "telegram_bot_id", "smtp_username", "admin_email")

@@ -70,8 +70,8 @@ def pair(
 
 
 def look_around(person: Person) -> dict[str, Any]:
-    """Everything a tenant sees of itself, but for what changes by looking."""
-    changing = {"/v1/usage/requests", "/v1/audit-log", "/v1/auth/sessions"}
+    """Everything a tenant sees of itself, but for what changes by looking and the market's data."""
+    changing = {"/v1/usage/requests", "/v1/audit-log", "/v1/auth/sessions", "/v1/market/symbols"}
     seen = {}
     for rule in READING:
         if rule.path not in changing:

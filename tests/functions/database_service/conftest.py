@@ -44,6 +44,7 @@ def exports_bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterato
     monkeypatch.setenv("EXPORTS_BUCKET", EXPORTS)
     for name, value in DUMMY_KEYS.items():  # the endpoint checks signatures by them
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)  # it keeps the keys of its first use
     settings.cache_clear()
     client.cache_clear()
     s3 = client("s3")
