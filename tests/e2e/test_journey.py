@@ -230,6 +230,7 @@ def test_correlation_ids_run_into_the_events(stack: Stack, owner: Person) -> Non
     assert "AccountLinked" in eventually(arrived, "the event of the request")
 
 
+@pytest.mark.slow
 def test_a_tenant_takes_its_data_along_and_is_erased(
     stack: Stack, world: DeployedStack, admin: Person
 ) -> None:
