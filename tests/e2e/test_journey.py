@@ -21,7 +21,7 @@ from psycopg import sql
 
 from iac.local.room_env import make_room_env
 from iac.local.stack import ROOT, Stack
-from tests.e2e.test_schemathesis import DeployedStack
+from tests.support.deployed import DeployedStack
 from tests.support.people import Answer, Person, eventually, sign_up
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]

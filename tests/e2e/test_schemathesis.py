@@ -6,65 +6,23 @@ its caller has accounts of its own. ``SCHEMATHESIS_EXAMPLES`` asks for more exam
 """
 
 import os
-import re
 import sys
 import time
-from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
 from contracts.ids import uuid7
-from iac.local.demo.client import call_sandbox, list_rows
 from iac.local.stack import Stack
 from tests.support.callers import Callers
+from tests.support.deployed import DeployedStack
 from tests.support.fuzzing import Examination, list_operations
-from tests.support.people import Answer, Person, eventually
+from tests.support.people import Person, eventually
 from tests.support.things import KNOWN_QUERIES, read_sample
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1_800)]
 
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "15"))
-_CODE = re.compile(r"^[A-Za-z0-9_.-]{32,400}$", re.MULTILINE)
-
-
-class DeployedStack:
-    """The API behind the stack's API Gateway, mails in the sandbox's mailbox."""
-
-    def __init__(self, stack: Stack) -> None:
-        api = stack.describe()["api"]
-        self.url, self.host = api["url"], api["host_header"]
-        self._mail = stack.sandboxes.urls["mail"]
-        self._http = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
-
-    def call(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        *,
-        token: str | None = None,
-        headers: dict[str, str] | None = None,
-    ) -> Answer:
-        sent = {"host": self.host, **(headers or {})}
-        if token is not None:
-            sent["authorization"] = f"Bearer {token}"
-        answer = self._http.request(method, path, json=body, headers=sent)
-        return Answer(answer.status_code, dict(answer.headers), answer.text)
-
-    def settle(self) -> None:
-        """Queues take their time; who waits for something looks for it."""
-
-    def read_code(self, email: str) -> str:
-        def look() -> str | None:
-            body = call_sandbox(self._mail, "GET", "messages", params={"to": email})
-            for mail in list_rows(body, "messages"):
-                if match := _CODE.search(mail["text"].replace("\r", "")):
-                    return match.group(0)
-            return None
-
-        return eventually(look, f"a mail to {email}")
 
 
 def make_things(stack: Stack, owner: Person) -> dict[str, str]:
