@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.ai_orchestration import Direction
-from contracts.trading_engine import CloseReason
+from contracts.trading_reasons import CloseReason
 
 
 class LinkAccount(BaseModel):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from contracts.ai_orchestration import SignalIssued
 from contracts.ids import uuid7
-from contracts.trading_engine import DenialReason
+from contracts.trading_reasons import DenialReason
 from edge_bridge.engine.risk import Picture, RiskLimits, Ticket, judge
 from edge_bridge.engine.sizing import (
     measure_margin,

@@ -10,11 +10,12 @@ import pytest
 
 from edge_bridge.adapters import constants as c
 from edge_bridge.adapters.clock import BrokerClock
+from edge_bridge.adapters.credentials import Credentials
 from edge_bridge.adapters.mapping import cut_text
 from edge_bridge.adapters.mt5 import terminal as mt5
 from edge_bridge.adapters.paper.simulated import SimulatedTerminal
 from edge_bridge.adapters.paper.terminal import open_terminal
-from edge_bridge.adapters.terminal import Credentials, ModuleTerminal
+from edge_bridge.adapters.terminal import ModuleTerminal
 from edge_bridge.ports import (
     Done,
     OrderRequest,

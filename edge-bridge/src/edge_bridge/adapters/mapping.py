@@ -6,12 +6,14 @@ Pure functions, shared by the real and the simulated terminal.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Literal
 
 from edge_bridge.adapters import constants as c
 from edge_bridge.adapters.clock import BrokerClock
 from edge_bridge.adapters.module import (
     AccountRow,
     DealStruct,
+    OrderStruct,
     PositionStruct,
     SendRow,
     SymbolRow,
@@ -27,6 +29,7 @@ from edge_bridge.ports import (
     Done,
     Instrument,
     OrderRequest,
+    PendingOrder,
     Position,
     Quote,
     Side,
@@ -224,6 +227,31 @@ def read_deal(row: DealStruct, scale: int, minor: int, clock: BrokerClock) -> De
         profit=round(row.profit * minor),
         commission=round(row.commission * minor) + round(row.fee * minor),
         swap=round(row.swap * minor),
+    )
+
+
+_PENDING: Mapping[int, Literal["limit", "stop", "stop_limit"]] = {
+    c.ORDER_TYPE_BUY_LIMIT: "limit",
+    c.ORDER_TYPE_SELL_LIMIT: "limit",
+    c.ORDER_TYPE_BUY_STOP: "stop",
+    c.ORDER_TYPE_SELL_STOP: "stop",
+    c.ORDER_TYPE_BUY_STOP_LIMIT: "stop_limit",
+    c.ORDER_TYPE_SELL_STOP_LIMIT: "stop_limit",
+}
+
+
+def read_pending(row: OrderStruct, scale: int, clock: BrokerClock) -> PendingOrder:
+    """Read an order that waits for its price; types alternate buy, sell."""
+    return PendingOrder(
+        ticket=row.ticket,
+        symbol=row.symbol,
+        side="buy" if row.type % 2 == 0 else "sell",
+        kind=_PENDING.get(row.type, "limit"),
+        volume=to_hundredths(row.volume_current),
+        price=round(row.price_open * scale),
+        time_ns=clock.to_utc_ns(row.time_setup_msc),
+        magic=row.magic,
+        comment=row.comment,
     )
 
 

@@ -5,50 +5,43 @@ nothing here retries, and nothing raises after an order has left.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import PureWindowsPath
 
 from edge_bridge.adapters import constants as c
-from edge_bridge.adapters import mapping
+from edge_bridge.adapters import history, mapping
 from edge_bridge.adapters.api import RETCODE_NAMES
 from edge_bridge.adapters.clock import BrokerClock
+from edge_bridge.adapters.credentials import Credentials
 from edge_bridge.adapters.mapping import Spec
 from edge_bridge.adapters.module import MetaTrader5Module, SymbolRow
+from edge_bridge.adapters.outcomes import EXECUTED, NOT_SENT, UNDECIDED
 from edge_bridge.ports import (
     AccountState,
+    Action,
+    Answered,
     Bar,
+    CancelRequest,
+    CloseRequest,
     Deal,
     Instrument,
     OrderRequest,
+    PendingOrder,
     Position,
     PriceUnknown,
     Quote,
     Rejected,
+    SendHandle,
     SendResult,
+    StopsRequest,
     SymbolUnknown,
     TerminalUnavailable,
+    TickColumns,
     Timeframe,
     Unknown,
     WrongTerminal,
 )
 
 _FAR_FUTURE_S = 2**31 - 1
-_EXECUTED = frozenset({c.DONE, c.DONE_PARTIAL, c.PLACED})
-_UNDECIDED = frozenset({c.TIMEOUT, c.LOCKED})
-"""Retcodes after which the server may still execute the order."""
-_NOT_SENT = frozenset({c.E_INVALID_PARAMS, c.E_AUTO_TRADING_DISABLED})
-"""Errors found before anything leaves the process. Any other error leaves the outcome open."""
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Credentials:
-    """Which terminal and account; `path` is the terminal's program file."""
-
-    path: str
-    login: int
-    password: str
-    server: str
-    connect_timeout_ms: int = 60_000
 
 
 class ModuleTerminal:
@@ -149,6 +142,18 @@ class ModuleTerminal:
             return _refuse(error)
         return self._send(mapping.write_order(request, spec, price), spec, 0)
 
+    def begin(self, action: Action) -> SendHandle:
+        """Send a request and keep its answer: this terminal blocks."""
+        match action:
+            case OrderRequest():
+                return Answered(self.send(action))
+            case CloseRequest():
+                return Answered(self._close(action))
+            case StopsRequest(position, stop_loss, take_profit):
+                return Answered(self.move_stops(position, stop_loss, take_profit))
+            case CancelRequest(ticket, symbol):
+                return Answered(self.cancel_order(ticket, symbol))
+
     def close_position(
         self,
         position: Position,
@@ -159,14 +164,18 @@ class ModuleTerminal:
         comment: str = "",
     ) -> SendResult:
         """Close a position or a part of it, at most once."""
+        return self._close(CloseRequest(position, volume, deviation, magic, comment))
+
+    def _close(self, close: CloseRequest) -> SendResult:
+        position = close.position
         order = OrderRequest(
             client_id="",
             symbol=position.symbol,
             side="sell" if position.side == "buy" else "buy",
-            volume=position.volume if volume is None else volume,
-            magic=position.magic if magic is None else magic,
-            deviation=deviation,
-            comment=comment,
+            volume=position.volume if close.volume is None else close.volume,
+            magic=position.magic if close.magic is None else close.magic,
+            deviation=close.deviation,
+            comment=close.comment,
         )
         try:
             spec = self._spec(order.symbol)
@@ -191,6 +200,14 @@ class ModuleTerminal:
         }
         return self._send(fields, spec, position.identifier)
 
+    def cancel_order(self, ticket: int, symbol: str) -> SendResult:
+        """Remove a pending order."""
+        try:
+            spec = self._spec(symbol)
+        except (SymbolUnknown, TerminalUnavailable) as error:
+            return _refuse(error)
+        return self._send({"action": c.TRADE_ACTION_REMOVE, "order": ticket}, spec, 0)
+
     def _find_price(self, spec: Spec, *, buy: bool) -> float:
         """The price to ask for, where the execution mode looks at it."""
         if not spec.needs_price:
@@ -204,11 +221,11 @@ class ModuleTerminal:
         row = self._module.order_send(fields)
         if row is None:
             code, message = self._module.last_error()
-            return Rejected(code, message) if code in _NOT_SENT else Unknown(code, message)
-        if row.retcode in _EXECUTED:
+            return Rejected(code, message) if code in NOT_SENT else Unknown(code, message)
+        if row.retcode in EXECUTED:
             return mapping.read_answer(row, spec.scale, position or self._find_opened(row.order))
         reason = RETCODE_NAMES.get(row.retcode, row.comment)
-        if row.retcode in _UNDECIDED:
+        if row.retcode in UNDECIDED:
             return Unknown(row.retcode, reason)
         return Rejected(row.retcode, reason)
 
@@ -227,6 +244,16 @@ class ModuleTerminal:
             for row in rows
         ]
         return sorted(found, key=lambda each: (each.time_ns, each.identifier))
+
+    def pending_orders(self) -> Sequence[PendingOrder]:
+        """Read every pending order, oldest first."""
+        rows = self._module.orders_get()
+        if rows is None:
+            raise self._unavailable("no orders")
+        found = [
+            mapping.read_pending(row, self._spec(row.symbol).scale, self._clock) for row in rows
+        ]
+        return sorted(found, key=lambda each: (each.time_ns, each.ticket))
 
     def deals_since(self, time_ns: int) -> Sequence[Deal]:
         """Read the buys and sells at or after a time (whole milliseconds), oldest first."""
@@ -247,18 +274,18 @@ class ModuleTerminal:
         rows = self._module.copy_rates_from_pos(symbol, mapping.TIMEFRAMES[timeframe], 0, count)
         if rows is None:
             raise self._unavailable(f"no bars of {symbol}")
-        return [
-            Bar(
-                time_ns=self._clock.to_utc_ns(int(row["time"]) * 1000),
-                open=round(float(row["open"]) * spec.scale),
-                high=round(float(row["high"]) * spec.scale),
-                low=round(float(row["low"]) * spec.scale),
-                close=round(float(row["close"]) * spec.scale),
-                tick_volume=int(row["tick_volume"]),
-                spread=int(row["spread"]),
-            )
-            for row in rows
-        ]
+        return [history.read_bar(row, spec.scale, self._clock) for row in rows]
+
+    def ticks_between(self, symbol: str, from_ns: int, to_ns: int) -> TickColumns:
+        """Read kept ticks; the module takes whole seconds, so the edges are cut here."""
+        spec = self._spec(symbol)
+        first_ms, last_ms = (self._clock.to_broker_ms(each) for each in (from_ns, to_ns - 1))
+        rows = self._module.copy_ticks_range(
+            symbol, max(1, first_ms // 1000), last_ms // 1000 + 1, c.COPY_TICKS_INFO
+        )
+        if rows is None:
+            raise self._unavailable(f"no ticks of {symbol}")
+        return history.read_ticks(rows, spec.scale, self._clock, from_ns, to_ns)
 
     def _unavailable(self, what: str) -> TerminalUnavailable:
         code, message = self._module.last_error()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from contracts.trading_engine import CloseReason
+from contracts.trading_reasons import CloseReason
 from edge_bridge.engine.models import Order
 from edge_bridge.ports import Deal
 

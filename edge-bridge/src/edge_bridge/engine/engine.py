@@ -10,7 +10,8 @@ from uuid import UUID
 from contracts.ai_orchestration import SignalIssued
 from contracts.envelope import Envelope, Meta
 from contracts.subscription_service import EntitlementsChanged, QuotaExhausted
-from contracts.trading_engine import AccountLinked, AccountUnlinked, CloseReason
+from contracts.trading_engine import AccountLinked, AccountUnlinked
+from contracts.trading_reasons import CloseReason
 from edge_bridge.engine.desk import Desk, Guard
 from edge_bridge.engine.directory import Account
 from edge_bridge.engine.entries import Entries

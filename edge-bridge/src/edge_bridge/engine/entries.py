@@ -12,7 +12,7 @@ from uuid import UUID
 
 from contracts.ai_orchestration import SignalIssued
 from contracts.envelope import Envelope, Meta
-from contracts.trading_engine import DenialReason
+from contracts.trading_reasons import DenialReason
 from edge_bridge.engine.desk import Desk
 from edge_bridge.engine.directory import Account
 from edge_bridge.engine.journal import Record

@@ -7,7 +7,7 @@ also ends the order. Closing again is safe where opening again is not: a close n
 from dataclasses import replace
 
 from contracts.envelope import Envelope
-from contracts.trading_engine import CloseReason
+from contracts.trading_reasons import CloseReason
 from edge_bridge.engine.deals import find_closing, name_reason
 from edge_bridge.engine.desk import Desk
 from edge_bridge.engine.entries import keep_order

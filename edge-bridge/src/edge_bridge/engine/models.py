@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from contracts.ai_orchestration import Direction, SignalIssued
 from contracts.envelope import Contract, Meta
 from contracts.ids import derived_id
-from contracts.trading_engine import CloseReason, DenialReason
+from contracts.trading_reasons import CloseReason, DenialReason
 
 OrderState = Literal["intended", "unknown", "filled", "closed", "rejected", "denied"]
 _NEXT: dict[OrderState, frozenset[OrderState]] = {

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from contracts.ai_orchestration import SignalIssued
-from contracts.trading_engine import AccountLinked, DenialReason
+from contracts.trading_engine import AccountLinked
+from contracts.trading_reasons import DenialReason
 from edge_bridge.engine.sizing import Contractual, measure_margin, measure_notional, size_position
 from edge_bridge.ports import AccountState, Position, Quote
 

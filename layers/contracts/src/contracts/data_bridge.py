@@ -86,3 +86,41 @@ class BarClosed(Event):
     closed_at: UtcDatetime
     """Market time: the end of the bar."""
     history: tuple[Bar, ...] = Field(max_length=MAX_HISTORY_BARS)
+
+
+class TickGapDetected(Event):
+    """Ticks are missing; ``backfilled`` says how many the terminal gave afterwards."""
+
+    service: ClassVar[str] = "data_bridge"
+    stream: str = Field(max_length=80)
+    symbol: str = Field(max_length=29)
+    from_at: UtcDatetime
+    to_at: UtcDatetime
+    backfilled: int = Field(ge=0)
+    complete: bool
+    """Whether the terminal answered; else the gap is asked for again."""
+
+
+class OutboxFilling(Event):
+    """The edge's disk queue nears its bound: the cloud takes less than comes in."""
+
+    service: ClassVar[str] = "data_bridge"
+    rows: int = Field(ge=0)
+    bytes: int = Field(ge=0)
+    bytes_max: int = Field(gt=0)
+    alarm: bool
+    """False: it has emptied again."""
+    measured_at: UtcDatetime
+
+
+class StreamUsageRecorded(Event):
+    """What a tenant took from the stream in a window; (tenant, edge, window) names it."""
+
+    service: ClassVar[str] = "data_bridge"
+    edge: str = Field(max_length=80)
+    window_start: UtcDatetime
+    window_s: int = Field(ge=1)
+    ticks: int = Field(ge=0)
+    streams_max: int = Field(ge=0)
+    """Most connections at once."""
+    bytes: int = Field(ge=0)

@@ -8,8 +8,9 @@ import importlib
 from typing import cast
 
 from edge_bridge.adapters.clock import BrokerClock
+from edge_bridge.adapters.credentials import Credentials
 from edge_bridge.adapters.module import MetaTrader5Module
-from edge_bridge.adapters.terminal import Credentials, ModuleTerminal
+from edge_bridge.adapters.terminal import ModuleTerminal
 
 
 class MetaTrader5Missing(Exception):

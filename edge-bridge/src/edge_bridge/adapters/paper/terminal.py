@@ -2,9 +2,10 @@
 
 from typing import cast
 
+from edge_bridge.adapters.credentials import Credentials
 from edge_bridge.adapters.module import MetaTrader5Module
 from edge_bridge.adapters.paper.simulated import SimulatedTerminal
-from edge_bridge.adapters.terminal import Credentials, ModuleTerminal
+from edge_bridge.adapters.terminal import ModuleTerminal
 
 
 def open_terminal(simulated: SimulatedTerminal) -> ModuleTerminal:
