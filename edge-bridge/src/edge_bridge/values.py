@@ -1,7 +1,7 @@
 """The plain values that cross the terminal port; their units are told in `ports.py`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
@@ -12,6 +12,31 @@ Side = Literal["buy", "sell"]
 DealEntry = Literal["in", "out", "inout", "out_by"]
 CloseReason = Literal["client", "expert", "sl", "tp", "so", "other"]
 """Why a deal happened: by hand, by a program, stop loss, take profit, stop out, anything else."""
+RejectionKind = Literal[
+    "requote",
+    "refused",
+    "invalid_request",
+    "volume",
+    "price",
+    "stops",
+    "trade_disabled",
+    "market_closed",
+    "no_money",
+    "no_quotes",
+    "expiration",
+    "too_many_requests",
+    "no_change",
+    "automation_off",
+    "frozen",
+    "filling",
+    "offline",
+    "limit",
+    "position_gone",
+    "side_not_allowed",
+    "close_order",
+    "unlisted",
+]
+"""What a refusal is about, whatever its code."""
 Timeframe = Literal["M1", "M5", "M15", "M30", "H1", "H4", "D1"]
 
 
@@ -65,6 +90,7 @@ class AccountState:
     leverage: int
     trade_allowed: bool  # the broker and the terminal both let programs trade
     hedging: bool
+    demo: bool = False  # the broker says that no real money is at stake
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +140,8 @@ class Rejected:
 
     code: int
     reason: str
+    kind: RejectionKind = field(default="refused", compare=False)
+    """What it is about; follows from the code."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,6 +148,7 @@ def read_account(row: AccountRow, terminal: TerminalRow) -> AccountState:
         leverage=row.leverage,
         trade_allowed=row.trade_allowed and row.trade_expert and terminal.trade_allowed,
         hedging=row.margin_mode == c.ACCOUNT_MARGIN_MODE_RETAIL_HEDGING,
+        demo=row.trade_mode == c.ACCOUNT_TRADE_MODE_DEMO,
     )
 
 
