@@ -11,6 +11,8 @@ export PYTHONPATH := .:layers/contracts/src:layers/kit/src:edge-bridge/src
 export UV_PROJECT_ENVIRONMENT := .venv
 export SAM_CLI_TELEMETRY := 0
 
+PARALLEL := -n 2 --dist loadgroup --no-loadscope-reorder
+
 STRICT := layers/contracts/src layers/kit/src edge-bridge/src functions iac/local
 
 .PHONY: help setup up down demo serve test test-all check lint types architecture audit sam bench schemas lock clean
@@ -53,10 +55,11 @@ serve: setup ## run each room's HTTP door alone on its port, against a running s
 	@exec $(PY) -m iac.local serve
 
 test: setup ## the tests, but for the slow ones
-	@$(PY) -m pytest -m "not slow"
+	@$(PY) -m pytest $(PARALLEL) -m "not slow"
 
-test-all: setup ## every test
-	@$(PY) -m pytest
+test-all: setup ## every test; the slow ones, some of which measure, one after the other
+	@$(PY) -m pytest $(PARALLEL) -m "not slow"
+	@$(PY) -m pytest -m slow
 
 check: lint types architecture sam audit test ## what CI runs
 

@@ -29,6 +29,17 @@ from tests.support.builders import FixedClock
 from tests.support.publisher import RecordingPublisher
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two processes share the tests by file; the deployed stack stands in one, and begins first."""
+    here = Path(__file__).parent
+    for item in items:
+        folder = item.path.relative_to(here).parts[0]
+        group = "stack" if folder in ("e2e", "iac") else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group").args[0] != "stack")  # type: ignore[union-attr]
+
+
 class Stores:
     """The session's PostgreSQL, seen as each room sees it."""
 

@@ -182,7 +182,7 @@ def test_an_endless_token_is_refused_before_it_is_read() -> None:
         verify(TOKEN + "A" * 2048, "user_service", KEYS, NOW)
 
 
-@pytest.mark.parametrize("seed", ["", "short", "a" * 64, secrets.token_hex(16), "ab" * 40])
+@pytest.mark.parametrize("seed", ["", "short", "a" * 64, "0123456789abcdef" * 2, "ab" * 40])
 def test_weak_seeds_sign_nothing(seed: str) -> None:
     with pytest.raises(WeakServiceSeed):
         sign("api_gateway", "user_service", {"seed": seed}, NOW)

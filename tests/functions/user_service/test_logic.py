@@ -93,6 +93,7 @@ def test_blocks_grow_and_never_pass_their_bound(failures: int) -> None:
         "a" * 64,
         "ab" * 40,
     ],
+    ids=["empty", "hex", "base64", "words", "one letter", "two letters"],
 )
 def test_short_or_monotonous_seeds_are_refused(seed: str) -> None:
     with pytest.raises(WeakSigningSeed):
