@@ -89,7 +89,7 @@ schemas: setup ## regenerate events/schemas from the contracts
 	@$(PY) -m iac.schemas
 
 lock: setup ## compile the requirements again
-	@for file in dev uv sam localstack; do \
+	@for file in dev uv sam localstack edge; do \
 	  .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header --no-annotate --upgrade requirements/$$file.in -o requirements/$$file.txt; done
 	@$(MAKE) -s -C layers/third_party lock UV=$(CURDIR)/.venv/bin/uv

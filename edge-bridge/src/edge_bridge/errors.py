@@ -27,3 +27,11 @@ class OutboxStuck(EdgeError):
 
 class LinkDied(EdgeError):
     """A thread of the link ended by itself; its log says why."""
+
+
+class ConfigurationUnusable(EdgeError):
+    """The configuration cannot be read, or a value in it is wrong; the text says which."""
+
+
+class ClockUnknown(EdgeError):
+    """No time server answered, so the clock's drift is not known."""
