@@ -1,25 +1,20 @@
 """Messages for the edge: stored durably, handed over at once, only then deleted from the queue.
 
-A thread of its own. What comes twice is known by its event id. What cannot be read (unknown type
-or version, not JSON) is put back: the queue's redrive policy moves it to the dead-letter queue.
+A thread of its own around `intake.py`, which says what becomes of a message.
 """
 
-import json
 import logging
 import queue
 import threading
 from collections import deque
 
-from pydantic import ValidationError
-
 from contracts.envelope import Envelope
-from contracts.registry import UnknownMessage, UnknownSchemaVersion, parse_envelope
 from edge_bridge.errors import LinkDied
-from edge_bridge.link.aws import ERRORS, LONG_POLL_S, EdgeQueue, Received
-from edge_bridge.link.journal import InboxRow, Journal
+from edge_bridge.link.aws import ERRORS, LONG_POLL_S, EdgeQueue
+from edge_bridge.link.intake import Intake, Stored
+from edge_bridge.link.journal import Journal
 
 HANDED_MAX = 1_000
-PUT_BACK_S = 1
 BACKOFF_S = 1.0
 IDLE_POLL_S = 0.2
 """How often an eager inbox looks while nothing is awaited."""
@@ -33,22 +28,23 @@ class Inbox:
     """Fill a queue of envelopes from the edge's SQS queue."""
 
     def __init__(self, journal: Journal, source: EdgeQueue, eager_poll_ms: int = 0) -> None:
-        self._journal, self._source = journal, source
+        self._intake, self._source = Intake(journal, source), source
         self._eager_s = eager_poll_ms / 1_000
         self._handed: queue.Queue[Envelope] = queue.Queue(HANDED_MAX)
         self._restored: deque[Envelope] = deque()
         self._stopping = threading.Event()
         self._awaited = threading.Event()
         self._handled = threading.Event()
-        self.unreadable = 0
         self._thread = threading.Thread(target=self._run, name="inbox", daemon=True)
+
+    @property
+    def unreadable(self) -> int:
+        """Messages that could not be read."""
+        return self._intake.unreadable
 
     def start(self) -> None:
         """Hand over what an earlier process stored and did not handle, then start to receive."""
-        self._restored.extend(
-            parse_envelope(row.detail_type, json.loads(row.body))
-            for row in self._journal.read_inbox()
-        )
+        self._restored.extend(self._intake.restore())
         self._thread.start()
 
     def stop(self, timeout_s: float = LONG_POLL_S + 5.0) -> None:
@@ -91,9 +87,9 @@ class Inbox:
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                received = self._source.receive(0 if self._eager_s else LONG_POLL_S)
-                if received:
-                    self._take_in(received)
+                stored = self._intake.receive(0 if self._eager_s else LONG_POLL_S)
+                if stored.handles:
+                    self._take_in(stored)
                 elif self._eager_s:
                     self._pause()
             except ERRORS as error:
@@ -106,24 +102,13 @@ class Inbox:
         else:
             self._awaited.wait(IDLE_POLL_S)
 
-    def _take_in(self, received: list[Received]) -> None:
-        handles: list[str] = []
+    def _take_in(self, stored: Stored) -> None:
         self._handled.clear()
-        for message in received:
-            envelope = self._read(message)
-            if envelope is None:
-                self.unreadable += 1
-                self._source.put_back(message.handle, PUT_BACK_S)
-                continue
-            row = InboxRow(
-                str(envelope.meta.event_id), envelope.detail_type, envelope.to_json()
-            )  # fmt: skip
-            if self._journal.store_message(row):
-                self._hand_over(envelope)
-            handles.append(message.handle)
-        if handles:
+        for envelope in stored.envelopes:
+            self._hand_over(envelope)
+        if stored.handles:
             self._handled.wait(HANDLING_WAIT_S)
-            self._source.delete(handles)
+            self._intake.confirm(stored.handles)
 
     def _hand_over(self, envelope: Envelope) -> None:
         """Wait for room while the engine is busy; at a stop the journal keeps the message."""
@@ -133,13 +118,3 @@ class Inbox:
             except queue.Full:
                 continue
             return
-
-    def _read(self, message: Received) -> Envelope | None:
-        try:
-            body = json.loads(message.body)
-            return parse_envelope(body["detail-type"], body["detail"])
-        except (
-            ValueError, KeyError, TypeError, UnknownMessage, UnknownSchemaVersion, ValidationError,
-        ) as error:  # fmt: skip
-            _log.error("unreadable message on the edge queue: %s", type(error).__name__)
-            return None

@@ -75,10 +75,10 @@ class Publisher:
         while not self._stopping.is_set():
             self._work.wait(IDLE_WAIT_S)
             self._work.clear()
-            while not self._stopping.is_set() and self._drain_once():
+            while not self._stopping.is_set() and self.drain_once():
                 pass
 
-    def _drain_once(self) -> bool:
+    def drain_once(self) -> bool:
         """Send one call's worth; False when there was nothing to do or nothing worked."""
         for lane in LANES:
             rows = self._journal.read_outbox(lane, ENTRIES_MAX)
