@@ -100,7 +100,7 @@ SCENE: dict[str, Any] = {
     "win_ppm": 600_000, "reference": QUOTE, "volatility_ppm": 80_000,
     "week_minute": 2 * 1_440 + 480, "market_open": True, "week_ends_ns": NOW + 61 * HOUR,
     "find_rollovers": lambda clock: (NOW - 11 * HOUR, NOW + 13 * HOUR),
-    "find_news": lambda base, quoted: (), "correlate": lambda symbol: 0,
+    "find_news": lambda base, quoted: (0, 2**62), "correlate": lambda symbol: 0,
 }  # fmt: skip
 
 

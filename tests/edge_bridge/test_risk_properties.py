@@ -108,7 +108,10 @@ def cases(draw: Any) -> Case:
         week_ends_ns=week.ends_ns if week.open else None,
         week_minute=find_week_minute(now_ns),
         find_rollovers=lambda clock: calendar.find_rollovers(clock, now_ns),
-        find_news=lambda base, quoted: news, correlate=correlations.__getitem__,
+        find_news=lambda base, quoted: (
+            max((each for each in news if each <= now_ns), default=0),
+            min((each for each in news if each > now_ns), default=2**62),
+        ), correlate=correlations.__getitem__,
         state=state, state_ns=now_ns, quote=quote, orders_in_minute=vary(0, st.integers(0, 12)),
         orders_today=vary(0, st.integers(0, 70)),
         holdings=sum_holdings(positions, pending, CONTRACTS, state),

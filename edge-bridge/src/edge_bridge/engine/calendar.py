@@ -18,8 +18,7 @@ CLOSE_HOUR = 17
 """The market's week ends on Friday and begins on Sunday at this hour in New York."""
 FRIDAY, SUNDAY = 4, 6
 MINUTE_NS = 60_000_000_000
-NEWS_REACH_NS = 86_400_000_000_000
-"""No setting reaches further around an event."""
+LONG_AGO_NS, NEVER_NS = -(2**62), 2**62
 ANSWERS_KEPT = 1_000
 _K = TypeVar("_K")
 _V = TypeVar("_V")
@@ -123,7 +122,7 @@ class TradingCalendar:
         self._week: MarketWeek | None = None
         self._news: dict[str, tuple[int, ...]] = {}
         self._news_version = 0
-        self._near: dict[tuple[str, str], tuple[int, tuple[int, ...]]] = {}
+        self._near: dict[tuple[str, str], tuple[int, int]] = {}
 
     def find_periods(self, zone_name: str, now_ns: int) -> Periods:
         """The local periods of an instant; an unknown zone is Jakarta's."""
@@ -165,22 +164,22 @@ class TradingCalendar:
         for text in records.values():
             self.take_news(NewsCalendarPublished.model_validate_json(text))
 
-    def find_news(self, base: str, quoted: str, now_ns: int) -> tuple[int, ...]:
-        """Times of the events of two currencies within a day of an instant.
+    def find_news(self, base: str, quoted: str, now_ns: int) -> tuple[int, int]:
+        """The last event of two currencies at or before an instant, and the next one after it;
+        far away where there is none.
 
         A calendar that was never published has no events: the platform decides whether to
         publish one, and trading does not depend on it.
         """
-        news = self._news
-        if not news:
-            return ()
         known = self._near.get((base, quoted))
-        if known is None or known[0] != now_ns:
-            times = news.get(base, ()) + news.get(quoted, ())
-            near = tuple(each for each in times if abs(each - now_ns) <= NEWS_REACH_NS)
-            known = now_ns, near
+        if known is None or not known[0] <= now_ns < known[1]:
+            times = self._news.get(base, ()) + self._news.get(quoted, ())
+            known = (
+                max((each for each in times if each <= now_ns), default=LONG_AGO_NS),
+                min((each for each in times if each > now_ns), default=NEVER_NS),
+            )
             _keep(self._near, (base, quoted), known)
-        return known[1]
+        return known
 
 
 def _keep(answers: dict[_K, _V], key: _K, value: _V) -> None:

@@ -63,15 +63,13 @@ def check_blackouts(p: Picture, limits: Limits) -> DenialReason | None:
     before, after = limits.news_before_ns, limits.news_after_ns
     if (before or after) and p.contract is not None:
         rules = p.contract.instrument
-        times = scene.find_news(rules.currency_base, rules.currency_profit)
-        if times is None or any(at - before <= now_ns < at + after for at in times):
+        around = scene.find_news(rules.currency_base, rules.currency_profit)
+        if around is None or now_ns < around[0] + after or now_ns >= around[1] - before:
             return "news_blackout"
     before, after = limits.rollover_before_ns, limits.rollover_after_ns
     if before or after:
-        midnights = scene.find_rollovers(limits.broker_clock)
-        if midnights is None:
-            return "rollover_blackout"
-        if now_ns < midnights[0] + after or now_ns >= midnights[1] - before:
+        around = scene.find_rollovers(limits.broker_clock)
+        if around is None or now_ns < around[0] + after or now_ns >= around[1] - before:
             return "rollover_blackout"
     before, ends_ns = limits.weekend_before_ns, scene.week_ends_ns
     if (

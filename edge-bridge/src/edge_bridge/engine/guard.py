@@ -114,14 +114,14 @@ def find_loss(
     A mark that is missing, or of a period before the present one, was not measured yet:
     `reconciliation_pending`.
     """
-    began = {"day": periods.day, "week": periods.week, "month": periods.month}
     marks = guard.periods
-    for period, reason in _NAMES.items():
-        mark = marks.get(period)
-        if mark is None or mark.begins < began[period]:
-            return "reconciliation_pending"
-        if mark.halted:
-            return reason
+    day, week, month = marks.get("day"), marks.get("week"), marks.get("month")
+    if day is None or week is None or month is None:
+        return "reconciliation_pending"
+    if day.begins < periods.day or week.begins < periods.week or month.begins < periods.month:
+        return "reconciliation_pending"
+    if day.halted or week.halted or month.halted:
+        return _NAMES["day" if day.halted else "week" if week.halted else "month"]
     for rule in limits.losses:
         if is_lost(rule, marks[rule.period], state):
             return _NAMES[rule.period]

@@ -13,6 +13,18 @@ from edge_bridge.engine.sizing import to_ppm
 from edge_bridge.ports import Quote
 
 
+class Correlated(dict[str, int | None]):
+    """How one symbol moves with others, asked once each."""
+
+    def __init__(self, symbol: str, returns: ReturnBook) -> None:
+        super().__init__()
+        self._symbol, self._returns = symbol, returns
+
+    def __missing__(self, other: str) -> int | None:
+        self[other] = found = self._returns.correlate(self._symbol, other)
+        return found
+
+
 class MarketWatch:
     """References in, scenes out."""
 
@@ -55,6 +67,6 @@ class MarketWatch:
             week_ends_ns=week.ends_ns if week.open else None,
             find_rollovers=partial(calendar.find_rollovers, now_ns=now_ns),
             find_news=partial(calendar.find_news, now_ns=now_ns),
-            correlate=partial(self.returns.correlate, signal.symbol),
+            correlate=Correlated(signal.symbol, self.returns).__getitem__,
         )
         return self._scene

@@ -20,7 +20,7 @@ def _know_no_rollovers(clock: tuple[str, int]) -> tuple[int, int] | None:  # noq
     return None
 
 
-def _know_no_news(base: str, quoted: str) -> tuple[int, ...] | None:  # noqa: ARG001
+def _know_no_news(base: str, quoted: str) -> tuple[int, int] | None:  # noqa: ARG001
     return None
 
 
@@ -51,8 +51,8 @@ class Scene:
     """When the market closes for the weekend."""
     find_rollovers: Callable[[tuple[str, int]], tuple[int, int] | None] = _know_no_rollovers
     """The last and the next midnight of a broker's clock."""
-    find_news: Callable[[str, str], tuple[int, ...] | None] = _know_no_news
-    """Times of the events of two currencies around now."""
+    find_news: Callable[[str, str], tuple[int, int] | None] = _know_no_news
+    """The last and the next event of two currencies."""
     correlate: Callable[[str], int | None] = _know_no_correlation
     """How the signal's symbol moves with another, in basis points; None counts as 10,000."""
 

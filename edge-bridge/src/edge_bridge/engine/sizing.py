@@ -43,9 +43,12 @@ class SizeRule:
     ratio_ppm: int = 100_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stake:
-    """What one entry is sized from. Money in minor units, distances and price in points."""
+    """What one entry is sized from. Money in minor units, distances and price in points.
+
+    Not frozen: one is made for every account while a signal waits.
+    """
 
     equity: int
     price: int
