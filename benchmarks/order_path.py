@@ -24,6 +24,7 @@ from contracts.envelope import Envelope  # noqa: E402
 from contracts.ids import derived_id, uuid7  # noqa: E402
 from contracts.subscription_service import EntitlementsChanged  # noqa: E402
 from contracts.trading_engine import AccountLinked  # noqa: E402
+from contracts.trading_limits import TradingLimits  # noqa: E402
 from edge_bridge.engine.engine import Engine  # noqa: E402
 from edge_bridge.engine.models import Order, read_value  # noqa: E402
 from edge_bridge.engine.risk import RiskLimits  # noqa: E402
@@ -39,6 +40,8 @@ WARMUP = 100
 MINUTE_NS = 60_000_000_000
 START_NS = 1_400_047_200_000_000_000
 BID, SPREAD = 137_000, 8
+ALL_DAY = TradingLimits(rollover_before_s=0, rollover_after_s=0, cooldown_s=0)
+"""The signals go through the broker's midnight."""
 
 
 def make_signal(number: int, now_ns: int) -> SignalIssued:
@@ -64,7 +67,7 @@ def open_engine(folder: Path, tenants: int) -> tuple[Engine, PaperFloor, Journal
     folder.mkdir()
     journal = Journal(folder / "edge.db")
     floor = PaperFloor(folder / "paper", "EURUSD", 5, (0, START_NS - 1, BID, BID + SPREAD))
-    limits = RiskLimits(cooldown_ns=0)
+    limits = RiskLimits(cooldown_ns=0, defaults=ALL_DAY)
     engine = Engine(journal, SystemClock(), floor.open, Reconciler(timedelta(0)), limits)
     engine.start()
     now = datetime.now(UTC)

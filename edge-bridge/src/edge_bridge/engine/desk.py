@@ -4,21 +4,20 @@ Reading happens between signals (`refresh`), so that a signal finds everything i
 the terminal for nothing but the quote.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
-from pydantic import Field
-
-from contracts.ai_orchestration import SignalIssued
-from contracts.envelope import Contract
+from edge_bridge.engine.calendar import MINUTE_NS, Periods
 from edge_bridge.engine.directory import Account
+from edge_bridge.engine.guard import Guard
+from edge_bridge.engine.holdings import Holdings, sum_holdings
 from edge_bridge.engine.models import Order
-from edge_bridge.engine.risk import Picture
+from edge_bridge.engine.pace import SendPace
+from edge_bridge.engine.picture import Picture, Scene
 from edge_bridge.engine.sizing import Contractual, read_contract
 from edge_bridge.ports import (
     AccountState,
+    PendingOrder,
     Position,
     PriceUnknown,
     Quote,
@@ -28,22 +27,8 @@ from edge_bridge.ports import (
     WrongTerminal,
 )
 
-MINUTE_NS = 60_000_000_000
 RULES_AGE_NS = 5 * MINUTE_NS
 """Tick values and margins move with the price, slowly; they are read again this often."""
-KillReason = Literal["drawdown", "manual"]
-
-
-class Guard(Contract):
-    """What an account's loss limits are measured from; survives a restart."""
-
-    day: str = ""
-    day_equity: int | None = None
-    day_halted: bool = False
-    peak_equity: int | None = None
-    killed: KillReason | None = None
-    stopped_ns: dict[str, int] = Field(default_factory=dict)
-    """When the last stop loss of each symbol was hit."""
 
 
 @dataclass(slots=True)
@@ -59,12 +44,17 @@ class Desk:
     rules_ns: int = 0
     """When the instruments were read last."""
     positions: Sequence[Position] = ()
+    pending: Sequence[PendingOrder] = ()
+    """Orders at the broker that wait for their price."""
     contracts: dict[str, Contractual] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
     """Orders that are not over: of unknown outcome, or with an open position."""
     external: tuple[Position, ...] = ()
     reconciled: bool = False
-    sent_ns: deque[int] = field(default_factory=lambda: deque(maxlen=1_000))
+    sent_ns: SendPace = field(default_factory=SendPace)
+    _held: tuple[object, ...] = ()
+    _holdings: Holdings | None = None
+    """The sums over what was read last, worked out when first asked for."""
 
     def connect(self) -> bool:
         """Open the terminal if it is not open; tell whether it is."""
@@ -82,9 +72,12 @@ class Desk:
             return False
         try:
             self.positions = self.terminal.positions()
+            self.pending = self.terminal.pending_orders()
             self.state = self.terminal.account()
             due = now_ns - self.rules_ns >= RULES_AGE_NS
-            for symbol in {*symbols, *(each.symbol for each in self.positions)}:
+            held = {each.symbol for each in self.positions}
+            held.update(each.symbol for each in self.pending)
+            for symbol in held.union(symbols):
                 if due or symbol not in self.contracts:
                     self._read_instrument(symbol, self.state.currency_digits)
             self.rules_ns = now_ns if due else self.rules_ns
@@ -92,6 +85,7 @@ class Desk:
             self.connected, self.state = False, None
             return False
         self.state_ns = now_ns
+        self.sum_holdings()
         return True
 
     def _read_instrument(self, symbol: str, currency_digits: int) -> None:
@@ -116,38 +110,46 @@ class Desk:
         undecided = any(order.state != "filled" for order in self.orders.values())
         return self.reconciled and not undecided and not self.external
 
-    def draw_picture(
-        self, signal: SignalIssued, now_ns: int, reference: Quote | None, *, within_plan: bool
-    ) -> Picture:
-        """Everything the risk checks look at, as of now."""
-        guard = self.guard
-        return Picture(
-            now_ns=now_ns,
-            signal=signal,
-            account=self.account.linked if self.account.active else None,
-            within_plan=within_plan,
-            settled=self.is_settled(),
-            killed=guard.killed == "manual",
-            drawn_down=guard.killed == "drawdown",
-            state=self.state,
-            state_ns=self.state_ns,
-            contracts=self.contracts,
-            quote=self.read_quote(signal.symbol),
-            reference=reference,
-            positions=self.positions,
-            day_equity=guard.day_equity,
-            day_halted=guard.day_halted,
-            peak_equity=guard.peak_equity,
-            orders_in_minute=self._count_recent(now_ns),
-            stopped_ns=guard.stopped_ns.get(signal.symbol),
-        )
+    def sum_holdings(self) -> Holdings | None:
+        """What the account holds by the last reading; None while there is none."""
+        state, read = self.state, (self.positions, self.pending, self.state, self.contracts)
+        if state is None:
+            return None
+        known = self._held
+        if not known or any(one is not other for one, other in zip(known, read, strict=True)):
+            self._holdings = sum_holdings(self.positions, self.pending, self.contracts, state)
+            self._held = read
+        return self._holdings
 
-    def _count_recent(self, now_ns: int) -> int:
-        """Orders sent within the last minute; older ones are forgotten."""
-        sent = self.sent_ns
-        while sent and sent[0] <= now_ns - MINUTE_NS:
-            sent.popleft()
-        return len(sent)
+    def draw_picture(
+        self,
+        scene: Scene,
+        periods: Periods | None,
+        *,
+        within_plan: bool,
+        due_ns: int = 0,
+        killed: bool = False,
+    ) -> Picture:
+        """Everything the risk checks look at, as of the scene; `killed` is a switch above the
+        account's own."""
+        guard, symbol, sent = self.guard, scene.signal.symbol, self.sent_ns
+        return Picture(
+            scene,
+            self.account.linked if self.account.active else None,
+            self.state,
+            self.state_ns,
+            killed or guard.killed == "manual",
+            within_plan,
+            due_ns,
+            self.contracts.get(symbol),
+            self.read_quote(symbol),
+            sent.count_minute(scene.now_ns),
+            None if periods is None else sent.count_day(periods.starts_ns),
+            self.sum_holdings(),
+            guard,
+            periods,
+            self.is_settled(),
+        )
 
     def find_position(self, order: Order) -> Position | None:
         """The order's open position, as last read."""

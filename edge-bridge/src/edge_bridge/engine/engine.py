@@ -10,12 +10,18 @@ from uuid import UUID
 from contracts.ai_orchestration import SignalIssued
 from contracts.envelope import Envelope, Meta
 from contracts.subscription_service import EntitlementsChanged, QuotaExhausted
-from contracts.trading_engine import AccountLinked, AccountUnlinked
+from contracts.trading_engine import (
+    AccountLinked,
+    AccountUnlinked,
+    NewsCalendarPublished,
+    TradingLimitsChanged,
+)
 from contracts.trading_reasons import CloseReason
-from edge_bridge.engine.desk import Desk, Guard
+from edge_bridge.engine.desk import Desk
 from edge_bridge.engine.directory import Account
 from edge_bridge.engine.entries import Entries
 from edge_bridge.engine.exits import Exits
+from edge_bridge.engine.guard import Guard
 from edge_bridge.engine.journal import (
     BusinessClock,
     EngineJournal,
@@ -76,6 +82,12 @@ class Engine:
                 if self.state.quota.latch(meta.tenant_id, data):
                     records.append(("exhausted", str(meta.tenant_id), data.model_dump_json()))
                 self.state.journal.write(records=records, done=(meta.event_id,))
+            case TradingLimitsChanged():
+                record = self.state.limit_book.take(meta.tenant_id, data)
+                self.state.journal.write(records=[record] if record else (), done=(meta.event_id,))
+            case NewsCalendarPublished():
+                record = self.state.market.calendar.take_news(data)
+                self.state.journal.write(records=[record] if record else (), done=(meta.event_id,))
             case _:
                 self.state.journal.write(done=(meta.event_id,))
 
@@ -85,6 +97,7 @@ class Engine:
         self.state.now_ns = max(self.state.now_ns, now_ns)
         for quote in references:
             self.state.references[quote.symbol] = quote
+            self.state.market.note_quote(quote)
         self._exits.watch()
         self._entries.deliver_due()
 

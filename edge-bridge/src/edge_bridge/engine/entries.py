@@ -113,7 +113,7 @@ class Entries:
             step.delivered.append((delivery, now))
         for account in fresh:
             desk = state.desks.get(account.account_id)
-            verdict = reason or self._judge_account(desk, account, signal)
+            verdict = reason or self._judge_account(desk, account, delivery)
             order = _decide(delivery, account, verdict, state.now_ns, decided=(now, day))
             state.remember(order)
             (step.denied if order.state == "denied" else step.intended).append(order)
@@ -144,18 +144,21 @@ class Entries:
         return "signal_expired" if state.now_ns >= expires_ns else None
 
     def _judge_account(
-        self, desk: Desk | None, account: Account, signal: SignalIssued
+        self, desk: Desk | None, account: Account, delivery: Delivery
     ) -> Ticket | DenialReason:
-        state = self._state
-        if desk is None:
+        state, signal = self._state, delivery.signal
+        limits = state.limit_book.find(account)
+        if desk is None or limits is None:
             return "account_not_tradable"
+        reference = state.references.get(signal.symbol)
+        plan = state.directory.entitlements[account.tenant_id]
         picture = desk.draw_picture(
-            signal,
-            state.now_ns,
-            state.references.get(signal.symbol),
+            state.market.draw_scene(signal, state.now_ns, reference),
+            state.market.calendar.find_periods(plan.time_zone, state.now_ns),
             within_plan=state.directory.is_within_plan(account),
+            due_ns=delivery.due_ns,
         )
-        return judge(picture, state.limits)
+        return judge(picture, limits)
 
     def _carry_out(self, step: Step, taken_ns: int, done: UUID | None = None) -> None:
         """Write the intentions, send them, write everything else.

@@ -11,12 +11,11 @@ from contracts.trading_reasons import CloseReason
 from edge_bridge.engine.deals import find_closing, name_reason
 from edge_bridge.engine.desk import Desk
 from edge_bridge.engine.entries import keep_order
+from edge_bridge.engine.guard import measure_guard, note_close
 from edge_bridge.engine.journal import Reconcile, Record
 from edge_bridge.engine.models import Order
-from edge_bridge.engine.quota import make_calendar
 from edge_bridge.engine.reports import report_closed, report_outcome
-from edge_bridge.engine.risk import is_drawn_down
-from edge_bridge.engine.state import EngineState, to_instant
+from edge_bridge.engine.state import EngineState
 from edge_bridge.ports import Deal, TerminalUnavailable
 
 LOOK_BACK_NS = 120_000_000_000
@@ -71,8 +70,9 @@ class Exits:
             self._report_closed(desk)
 
     def _find_exit(self, desk: Desk, order: Order) -> CloseReason | None:
-        if desk.guard.killed == "drawdown":
-            return "kill_switch"
+        flat = desk.guard.wants_flat()
+        if flat is not None:
+            return flat
         if order.exit_reason is not None:
             return order.exit_reason  # a close that was refused, or whose answer was lost
         return "horizon" if order.exit_ns <= self._state.now_ns else None
@@ -131,9 +131,9 @@ class Exits:
                 continue
             closing, profit = found
             reason = name_reason(order, closing)
-            if reason == "stop_loss":
-                stopped = {**desk.guard.stopped_ns, order.symbol: closing.time_ns}
-                desk.guard = desk.guard.model_copy(update={"stopped_ns": stopped})
+            guard = note_close(desk.guard, order.symbol, reason, profit, closing.time_ns)
+            if guard is not desk.guard:
+                desk.guard = guard
                 records.append(self._guard_record(desk))
             closed = order.move("closed", reason=reason, exit_reason=reason)
             keep_order(desk, closed)
@@ -143,28 +143,17 @@ class Exits:
             self._state.journal.write(events=events, records=records)
 
     def _measure_guard(self, desk: Desk) -> None:
-        """Keep the day's first equity and the peak; latch what the limits say."""
-        state, guard, linked = desk.state, desk.guard, desk.account.linked
-        plan = self._state.directory.entitlements.get(desk.account.tenant_id)
-        if state is None or linked is None or plan is None or not self._state.now_ns:
+        """Keep what the loss limits are measured from, and latch what they say."""
+        state = self._state
+        limits = state.limit_book.find(desk.account)
+        plan = state.directory.entitlements.get(desk.account.tenant_id)
+        if desk.state is None or limits is None or plan is None or not state.now_ns:
             return
-        equity = state.equity
-        day = make_calendar(plan)(to_instant(self._state.now_ns))
-        changes: dict[str, object] = {}
-        if day != guard.day:
-            changes = {"day": day, "day_equity": equity, "day_halted": False}
-        day_equity = equity if changes or guard.day_equity is None else guard.day_equity
-        lost = (day_equity - equity) * 10_000 >= day_equity * linked.max_daily_loss_bp
-        if lost and not guard.day_halted:
-            changes["day_halted"] = True
-        peak = max(equity, guard.peak_equity or 0)
-        if peak != guard.peak_equity:
-            changes["peak_equity"] = peak
-        if guard.killed is None and is_drawn_down(peak, equity, self._state.limits):
-            changes["killed"] = "drawdown"
-        if changes:
-            desk.guard = guard.model_copy(update=changes)
-            self._state.journal.write(records=[self._guard_record(desk)])
+        periods = state.market.calendar.find_periods(plan.time_zone, state.now_ns)
+        guard = measure_guard(desk.guard, desk.state, limits, periods)
+        if guard is not desk.guard:
+            desk.guard = guard
+            state.journal.write(records=[self._guard_record(desk)])
 
     def _guard_record(self, desk: Desk) -> Record:
         return "guard", str(desk.account.account_id), desk.guard.model_dump_json()

@@ -1,216 +1,193 @@
-"""Checks before an order leaves: each has one typed reason, and not knowing is a reason to deny.
+"""Checks before an order leaves, in one order; not knowing is a reason to deny.
 
-Pure: a picture of the account at one instant in, a ticket or a denial out. Checks run in the order
-written here and the first that fails decides.
+Pure: a picture of the account at one instant in, a ticket or a denial out. The first check that
+fails decides. `duplicate_signal`, `symbol_not_entitled` and `quota_exhausted` belong to the
+delivery of a signal and are judged before any account of the tenant is.
+
+====  =================  =========================================================================
+No.   Check              Denies with
+====  =================  =========================================================================
+1     check_account      account_unknown, account_not_tradable
+2     check_execution    signal_only
+3     check_kill_switch  kill_switch
+4     check_plan         account_not_tradable
+5     check_symbol       symbol_not_allowed
+6     check_session      session_closed
+7     check_blackouts    news_blackout, rollover_blackout, weekend_blackout
+8     check_signal       signal_invalid, signal_expired
+9     check_instrument   instrument_unknown, account_not_tradable, signal_invalid
+10    check_market       market_closed
+11    check_quote        quote_missing, quote_stale
+12    check_spread       spread_too_wide
+13    check_collar       price_collar
+14    check_stop         stop_too_close, signal_invalid
+15    check_pace         order_rate_limit, daily_order_limit
+16    check_pending      pending_order_limit
+17    check_positions    position_limit
+18    size_entry         quote_missing, volume_below_minimum
+19    check_volume       volume_limit, total_volume_limit
+20    check_exposure     exposure_limit, currency_exposure_limit, correlated_exposure_limit,
+..    ..                 leverage_limit
+21    check_margin       margin_insufficient, margin_level_limit
+22    check_losses       reconciliation_pending, daily_loss_limit, weekly_loss_limit,
+..    ..                 monthly_loss_limit
+23    check_drawdown     drawdown_limit, reconciliation_pending
+24    check_pauses       cooldown, losses_in_row
+25    check_settled      reconciliation_pending
+====  =================  =========================================================================
+
+What is not known: a volatility that sizing needs denies (`quote_missing`); a correlation counts as
+full, so that the other symbol's whole notional is added; a held symbol without a price denies
+(`currency_exposure_limit`); a news calendar that was never published has no events.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
-from contracts.ai_orchestration import SignalIssued
-from contracts.trading_engine import AccountLinked
 from contracts.trading_reasons import DenialReason
-from edge_bridge.engine.sizing import Contractual, measure_margin, measure_notional, size_position
-from edge_bridge.ports import AccountState, Position, Quote
+from edge_bridge.engine import checks
+from edge_bridge.engine.guard import is_drawn_down
+from edge_bridge.engine.limits import Limits, RiskLimits
+from edge_bridge.engine.picture import Picture, Scene, Ticket
+from edge_bridge.engine.sizing import (
+    Stake,
+    measure_margin,
+    measure_notional,
+    size_position,
+)
+
+__all__ = [
+    "CHECKS",
+    "Picture",
+    "RiskLimits",
+    "Scene",
+    "Ticket",
+    "is_drawn_down",
+    "judge",
+    "refuse_close",
+]
 
 _BP = 10_000
+Check = Callable[[Picture, Limits], DenialReason | None]
+SizedCheck = Callable[[Picture, Limits, int], DenialReason | None]
 
 
-@dataclass(frozen=True, slots=True)
-class RiskLimits:
-    """Limits of the platform; an account's own (risk, positions, daily loss) come with it."""
-
-    quote_age_max_ns: int = 60_000_000_000
-    view_age_max_ns: int = 180_000_000_000
-    """An account not read for so long is not known well enough to trade."""
-    spread_share_max_bp: int = 5_000
-    """Spread over stop distance: beyond half, the cost eats the trade."""
-    collar_bp: int = 20
-    """How far the account's quote may be from the market data."""
-    symbol_exposure_max_bp: int = 300_000
-    """Notional in one symbol over equity: 30 times."""
-    currency_exposure_max_bp: int = 400_000
-    """Net notional in one currency over equity: 40 times."""
-    free_margin_share_max_bp: int = 8_000
-    """Margin of an order over the free margin."""
-    drawdown_max_bp: int = 2_000
-    """Fall of equity from its peak that stops the account until a human resumes it."""
-    orders_per_minute_max: int = 10
-    cooldown_ns: int = 60_000_000_000
-    """Pause in a symbol after a stop loss."""
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """What is known of an account when a signal comes. None means not known."""
-
-    now_ns: int
-    signal: SignalIssued
-    account: AccountLinked | None
-    within_plan: bool = False
-    settled: bool = False
-    """No order of unknown outcome and no position that is not ours."""
-    killed: bool = True
-    drawn_down: bool = False
-    """The drawdown limit was hit before and nobody has resumed the account."""
-    state: AccountState | None = None
-    state_ns: int = 0
-    contracts: dict[str, Contractual] = field(default_factory=dict)
-    quote: Quote | None = None
-    reference: Quote | None = None
-    """The market data's own last quote."""
-    positions: Sequence[Position] = ()
-    day_equity: int | None = None
-    """Equity when the tenant's market day began."""
-    day_halted: bool = False
-    peak_equity: int | None = None
-    orders_in_minute: int = 0
-    stopped_ns: int | None = None
-    """When the last stop loss in this symbol was hit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """An order that may leave."""
-
-    volume: int
-    price: int
-    stop_loss: int
-    take_profit: int
-
-
-def judge(picture: Picture, limits: RiskLimits) -> Ticket | DenialReason:
+def judge(picture: Picture, limits: Limits) -> Ticket | DenialReason:
     """Judge a signal for one account."""
-    for check in _CHECKS:
+    for check in BEFORE_SIZE:
         reason = check(picture, limits)
         if reason is not None:
             return reason
-    return _size(picture, limits)
+    volume = size_entry(picture, limits)
+    if isinstance(volume, str):
+        return volume
+    for sized in WITH_SIZE:
+        reason = sized(picture, limits, volume)
+        if reason is not None:
+            return reason
+    for check in AFTER_SIZE:
+        reason = check(picture, limits)
+        if reason is not None:
+            return reason
+    return _write_ticket(picture, volume)
 
 
-def _check_account(p: Picture, limits: RiskLimits) -> DenialReason | None:
-    if p.account is None:
-        return "account_unknown"
-    state = p.state
-    if state is None or p.now_ns - p.state_ns > limits.view_age_max_ns:
-        return "account_not_tradable"
-    tradable = state.trade_allowed and state.hedging and state.equity > 0
-    if not p.within_plan or not tradable or state.currency != p.account.currency:
-        return "account_not_tradable"
-    if not p.settled:
-        return "reconciliation_pending"
-    return "kill_switch" if p.killed else None
+def refuse_close(market_open: bool | None) -> DenialReason | None:
+    """Why a position may not be closed or reduced now: only because the market is known to be
+    closed. No limit, latch or missing figure ever holds an exit back."""
+    return "market_closed" if market_open is False else None
 
 
-def _check_signal(p: Picture, _: RiskLimits) -> DenialReason | None:
-    contract = p.contracts.get(p.signal.symbol)
-    if contract is None:
-        return "instrument_unknown"
-    if not contract.instrument.trade_allowed:
-        return "account_not_tradable"
-    return "signal_invalid" if contract.instrument.digits != p.signal.digits else None
-
-
-def _check_quote(p: Picture, limits: RiskLimits) -> DenialReason | None:
-    quote, reference = p.quote, p.reference
-    if quote is None or reference is None or not 0 < quote.bid <= quote.ask:
-        return "quote_missing"
-    if p.now_ns - min(quote.time_ns, reference.time_ns) > limits.quote_age_max_ns:
-        return "quote_stale"
-    spread = quote.ask - quote.bid
-    if spread * _BP > p.signal.stop_distance * limits.spread_share_max_bp:
-        return "spread_too_wide"
-    mid2, reference2 = quote.bid + quote.ask, reference.bid + reference.ask
-    if abs(mid2 - reference2) * _BP > reference2 * limits.collar_bp:
-        return "price_collar"
-    level = p.contracts[p.signal.symbol].instrument.stops_level
-    # A terminal measures the stop from the side that closes: the spread is already gone.
-    if p.signal.stop_distance - spread < level or p.signal.target_distance < level:
-        return "stop_too_close"
-    return None
-
-
-def _check_losses(p: Picture, limits: RiskLimits) -> DenialReason | None:
-    assert p.state is not None and p.account is not None  # _check_account ran first
-    if p.peak_equity is None or p.day_equity is None:
-        return "reconciliation_pending"
-    if p.drawn_down or is_drawn_down(p.peak_equity, p.state.equity, limits):
-        return "drawdown_limit"
-    lost = (p.day_equity - p.state.equity) * _BP
-    if p.day_halted or lost >= p.day_equity * p.account.max_daily_loss_bp:
-        return "daily_loss_limit"
-    return None
-
-
-def is_drawn_down(peak: int, equity: int, limits: RiskLimits) -> bool:
-    """Tell whether equity has fallen too far from its peak."""
-    return (peak - equity) * _BP >= peak * limits.drawdown_max_bp
-
-
-def _check_pace(p: Picture, limits: RiskLimits) -> DenialReason | None:
-    assert p.account is not None
-    if p.orders_in_minute >= limits.orders_per_minute_max:
-        return "order_rate_limit"
-    if p.stopped_ns is not None and p.now_ns - p.stopped_ns < limits.cooldown_ns:
-        return "cooldown"
-    return "position_limit" if len(p.positions) >= p.account.max_open_positions else None
-
-
-_CHECKS = (_check_account, _check_signal, _check_quote, _check_losses, _check_pace)
-
-
-def _size(p: Picture, limits: RiskLimits) -> Ticket | DenialReason:
-    assert p.state is not None and p.account is not None and p.quote is not None
-    signal, contract = p.signal, p.contracts[p.signal.symbol]
-    volume = size_position(
+def size_entry(p: Picture, limits: Limits) -> int | DenialReason:
+    """The volume of the entry by the account's method."""
+    assert p.state is not None and p.quote is not None and p.contract is not None
+    scene = p.scene
+    signal, quote = scene.signal, p.quote
+    stake = Stake(
         p.state.equity,
-        p.account.risk_per_trade_bp,
-        signal.size_factor,
+        quote.ask if signal.direction == "buy" else quote.bid,
         signal.stop_distance,
-        contract,
+        signal.target_distance,
+        scene.factor_ppm,
+        scene.win_ppm,
+        scene.volatility_ppm,
+        p.state.leverage,
     )
-    if volume == 0:
-        return "volume_below_minimum"
-    reason = _check_exposure(p, limits, volume)
-    if reason is not None:
-        return reason
-    margin = measure_margin(volume, contract)
-    if margin * _BP > p.state.margin_free * limits.free_margin_share_max_bp:
+    volume = size_position(limits.size, stake, p.contract)
+    if volume is None:
+        return "quote_missing"
+    return volume or "volume_below_minimum"
+
+
+def check_volume(p: Picture, limits: Limits, volume: int) -> DenialReason | None:
+    """The order, and all that is held with it, is not too large."""
+    assert p.holdings is not None  # check_positions ran first
+    if limits.volume_max is not None and volume > limits.volume_max:
+        return "volume_limit"
+    most = limits.volume_total_max
+    return "total_volume_limit" if most is not None and p.holdings.volume + volume > most else None
+
+
+def check_exposure(p: Picture, limits: Limits, volume: int) -> DenialReason | None:
+    """Notional over equity: of the symbol, net of each currency, of what moves together, of all."""
+    state, contract, held, quote = p.state, p.contract, p.holdings, p.quote
+    assert state is not None and contract is not None and held is not None and quote is not None
+    signal, equity = p.scene.signal, state.equity
+    notional = measure_notional(volume, quote.ask, state.leverage, contract)
+    own = held.gross.get(signal.symbol, 0) + notional
+    if own * _BP > equity * limits.symbol_exposure_max_bp:
+        return "exposure_limit"
+    if held.unpriced:
+        return "currency_exposure_limit"
+    net, signed = held.net.copy(), notional if signal.direction == "buy" else -notional
+    rules = contract.instrument
+    net[rules.currency_base] = net.get(rules.currency_base, 0) + signed
+    net[rules.currency_profit] = net.get(rules.currency_profit, 0) - signed
+    net.pop(state.currency, None)
+    if max(map(abs, net.values()), default=0) * _BP > equity * limits.currency_exposure_max_bp:
+        return "currency_exposure_limit"
+    together, least = own, limits.correlation_min_bp
+    for symbol, gross in held.gross.items():
+        if symbol != signal.symbol:
+            known = p.scene.correlate(symbol)
+            together += gross if known is None or known >= least else 0
+    if together * _BP > equity * limits.correlated_exposure_max_bp:
+        return "correlated_exposure_limit"
+    over = (held.total + notional) * _BP > equity * limits.leverage_max_bp
+    return "leverage_limit" if over else None
+
+
+def check_margin(p: Picture, limits: Limits, volume: int) -> DenialReason | None:
+    """The account can pay the margin and stays far from a stop-out after the fill."""
+    assert p.state is not None and p.contract is not None  # checked before
+    state, margin = p.state, measure_margin(volume, p.contract)
+    if margin * _BP > state.margin_free * limits.free_margin_share_max_bp:
         return "margin_insufficient"
+    least = (state.margin + margin) * limits.margin_level_min_bp
+    return "margin_level_limit" if state.equity * _BP < least else None
+
+
+BEFORE_SIZE: tuple[Check, ...] = (
+    checks.check_account, checks.check_execution, checks.check_kill_switch, checks.check_plan,
+    checks.check_symbol, checks.check_session, checks.check_blackouts, checks.check_signal,
+    checks.check_instrument, checks.check_market, checks.check_quote, checks.check_spread,
+    checks.check_collar, checks.check_stop, checks.check_pace, checks.check_pending,
+    checks.check_positions,
+)  # fmt: skip
+WITH_SIZE: tuple[SizedCheck, ...] = (check_volume, check_exposure, check_margin)
+AFTER_SIZE: tuple[Check, ...] = (
+    checks.check_losses, checks.check_drawdown, checks.check_pauses, checks.check_settled,
+)  # fmt: skip
+CHECKS: tuple[str, ...] = tuple(
+    each.__name__ for each in (*BEFORE_SIZE, size_entry, *WITH_SIZE, *AFTER_SIZE)
+)
+"""The names of the checks in the order in which they run."""
+
+
+def _write_ticket(p: Picture, volume: int) -> Ticket:
+    assert p.quote is not None  # check_quote ran first
+    signal = p.scene.signal
     if signal.direction == "buy":
         price = p.quote.ask
-        stop, target = price - signal.stop_distance, price + signal.target_distance
-    else:
-        price = p.quote.bid
-        stop, target = price + signal.stop_distance, price - signal.target_distance
-    if stop <= 0 or target <= 0:
-        return "signal_invalid"
-    return Ticket(volume, price, stop, target)
-
-
-def _check_exposure(p: Picture, limits: RiskLimits, volume: int) -> DenialReason | None:
-    """Gross notional in the symbol and net notional in each foreign currency, over equity."""
-    assert p.state is not None
-    signed = volume if p.signal.direction == "buy" else -volume
-    held = [(p.signal.symbol, signed)]
-    for each in p.positions:
-        held.append((each.symbol, each.volume if each.side == "buy" else -each.volume))
-    gross = 0
-    net: dict[str, int] = {}
-    for symbol, amount in held:
-        contract = p.contracts.get(symbol)
-        if contract is None:
-            return "currency_exposure_limit"
-        notional = measure_notional(abs(amount), p.state.leverage, contract)
-        gross += notional if symbol == p.signal.symbol else 0
-        sign = 1 if amount > 0 else -1
-        base, quoted = contract.instrument.currency_base, contract.instrument.currency_profit
-        net[base] = net.get(base, 0) + sign * notional
-        net[quoted] = net.get(quoted, 0) - sign * notional
-    if gross * _BP > p.state.equity * limits.symbol_exposure_max_bp:
-        return "exposure_limit"
-    net.pop(p.state.currency, None)
-    largest = max((abs(amount) for amount in net.values()), default=0)
-    if largest * _BP > p.state.equity * limits.currency_exposure_max_bp:
-        return "currency_exposure_limit"
-    return None
+        return Ticket(volume, price, price - signal.stop_distance, price + signal.target_distance)
+    price = p.quote.bid
+    return Ticket(volume, price, price + signal.stop_distance, price - signal.target_distance)

@@ -8,12 +8,14 @@ from uuid import UUID
 
 from contracts.ai_orchestration import SignalIssued
 from contracts.subscription_service import EntitlementsChanged, QuotaExhausted
-from edge_bridge.engine.desk import Desk, Guard
+from edge_bridge.engine.desk import Desk
 from edge_bridge.engine.directory import Account, Directory
+from edge_bridge.engine.guard import Guard
 from edge_bridge.engine.journal import BusinessClock, EngineJournal, Record
+from edge_bridge.engine.limits import LimitBook, RiskLimits
+from edge_bridge.engine.market_watch import MarketWatch
 from edge_bridge.engine.models import Delivery, Order, read_value
 from edge_bridge.engine.quota import DailyQuota
-from edge_bridge.engine.risk import RiskLimits
 from edge_bridge.ports import Quote
 
 HANDLED_KEPT = 100_000
@@ -43,6 +45,8 @@ class EngineState:
     limits: RiskLimits
     now_ns: int = 0
     """Market time."""
+    limit_book: LimitBook = field(init=False)
+    market: MarketWatch = field(default_factory=MarketWatch)
     directory: Directory = field(default_factory=Directory)
     quota: DailyQuota = field(default_factory=DailyQuota)
     desks: dict[UUID, Desk] = field(default_factory=dict)
@@ -59,6 +63,9 @@ class EngineState:
     sent: dict[UUID, list[int]] = field(default_factory=dict)
     guards: dict[UUID, Guard] = field(default_factory=dict)
     orders_made: int = 0
+
+    def __post_init__(self) -> None:
+        self.limit_book = LimitBook(self.limits)
 
     def remember(self, order: Order) -> None:
         """Keep what an order says about later signals."""
@@ -95,6 +102,8 @@ class EngineState:
             self.quota.latch(UUID(key), QuotaExhausted.model_validate_json(text))
         for key, text in load("guard").items():
             self.guards[UUID(key)] = Guard.model_validate_json(text)
+        self.limit_book.load(load("limits"))
+        self.market.calendar.load(load("news"))
         for key, text in load("delivery").items():
             self.deliveries[key] = read_value(Delivery, text)
         self._load_orders(load)
