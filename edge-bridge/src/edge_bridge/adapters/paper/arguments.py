@@ -103,7 +103,10 @@ def parse_float(value: object) -> float:
 def parse_date(value: object) -> int:
     """Read a date as 32-bit seconds. A naive datetime is local time, as in the module."""
     if isinstance(value, datetime):
-        value = value.timestamp()
+        try:
+            value = value.timestamp()
+        except (ValueError, OverflowError, OSError) as error:  # before the clock began
+            raise ArgumentRefused("Invalid date argument") from error
     if not isinstance(value, int | float) or not isfinite(value):
         raise ArgumentRefused("Invalid date argument")
     seconds = int(value)

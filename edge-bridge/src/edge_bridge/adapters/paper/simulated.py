@@ -35,6 +35,9 @@ _PRICED = (c.DONE, c.DONE_PARTIAL, c.PLACED, c.REQUOTE, c.PRICE_CHANGED)
 class SimulatedTerminal(Functions):
     """A MetaTrader 5 terminal with one account, as the `MetaTrader5` module shows it."""
 
+    __version__ = "5.0.6231"
+    """Of the wheel whose behaviour this is."""
+
     def __init__(
         self,
         account: AccountSpec | AccountSettings,
