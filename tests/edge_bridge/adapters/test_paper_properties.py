@@ -144,3 +144,26 @@ def test_bounds_never_miss_what_looking_at_every_tick_finds(
         run.play(step)
         assert list_deals(bounded) == list_deals(watchful)
     assert bounded.account_info() == watchful.account_info()
+
+
+falls = st.lists(st.integers(-900, 900), min_size=10, max_size=60)
+sides = st.lists(st.tuples(st.sampled_from([0, 1]), volumes), min_size=1, max_size=4)
+
+
+@given(falls, sides, names)
+@settings(max_examples=150, deadline=None)
+def test_a_stop_out_comes_at_the_tick_that_makes_it_in_any_kind_of_pair(
+    moves: list[int], opened: list[tuple[int, float]], name: str
+) -> None:
+    bounded, watchful = open_terminal(2), open_terminal(2)
+    _look_at_every_tick(watchful)
+    run = History(bounded, watchful)
+    for side, volume in opened:
+        for terminal in run.terminals:
+            terminal.order_send(
+                action=c.TRADE_ACTION_DEAL, symbol=name, type=side, volume=volume,
+                type_filling=c.ORDER_FILLING_IOC,
+            )  # fmt: skip
+    for move in moves:
+        run.tick(name, move, 1)
+        assert list_deals(bounded) == list_deals(watchful)
