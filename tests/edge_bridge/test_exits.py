@@ -76,7 +76,7 @@ def test_a_horizon_that_passed_while_we_were_down_is_kept_at_the_next_start(edge
 def test_a_stop_hit_while_we_were_down_is_reported_at_the_next_start(edge: Edge) -> None:
     edge.give(edge.signal())
     edge.ticks += 1
-    edge.simulated().feed(edge.ticks, edge.now_ns + 1, ASK - 250, ASK - 240, "EURUSD")
+    edge.simulated().feed_tick(edge.ticks, edge.now_ns + 1, ASK - 250, ASK - 240, "EURUSD")
     edge.reopen()
     assert [event.reason for event in closes(edge)] == ["stop_loss"]
 

@@ -54,7 +54,7 @@ class PaperFloor:
             _log.error("account %s has no terminal: %s", account.account_id, error)
             return None
         if self._last is not None:
-            terminal.feed(*self._last, self._symbol.name)
+            terminal.feed_tick(*self._last, self._symbol.name)
         self.terminals.append(terminal)
         return open_terminal(terminal)
 
@@ -63,7 +63,7 @@ class PaperFloor:
         if not places:
             return
         feeds: list[Callable[[int, int, int, int, str], None]] = [
-            terminal.feed for terminal in self.terminals
+            terminal.feed_tick for terminal in self.terminals
         ]
         symbol = self._symbol.name
         ts_ns, bid, ask = chunk.ts_ns.tolist(), chunk.bid.tolist(), chunk.ask.tolist()

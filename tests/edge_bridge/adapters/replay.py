@@ -52,7 +52,7 @@ def open_account(journal: Path) -> SimulatedTerminal:
 def run(terminal: SimulatedTerminal, ticks: list[tuple[int, int, int, int, str]]) -> None:
     """Feed ticks and trade on them."""
     for tick in ticks:
-        terminal.feed(*tick)
+        terminal.feed_tick(*tick)
         if tick[0] >= terminal.last_seq:
             _trade(terminal, tick[0], tick[2] / 100_000, tick[3] / 100_000)
 

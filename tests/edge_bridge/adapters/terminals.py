@@ -51,7 +51,7 @@ def move_price(
     """Feed one tick, 10 points wide and a second after the last one unless told otherwise."""
     number = terminal.last_seq + 1 if seq is None else seq
     at = START_NS + number * SECOND_NS if time_ns is None else time_ns
-    terminal.feed(number, at, bid, bid + 10 if ask is None else ask, symbol)
+    terminal.feed_tick(number, at, bid, bid + 10 if ask is None else ask, symbol)
 
 
 def deal(side: int = c.ORDER_TYPE_BUY, volume: float = 0.1, **fields: Any) -> dict[str, Any]:

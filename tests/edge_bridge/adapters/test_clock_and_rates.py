@@ -131,7 +131,7 @@ def test_terminals_on_one_tape_record_each_tick_once() -> None:
     terminals = [SimulatedTerminal(AccountSettings(), [EURUSD], tape=tape) for _ in range(3)]
     for seq in range(5):
         for terminal in terminals:
-            terminal.feed(seq, START_NS + seq, 110_000, 110_010, "EURUSD")
+            terminal.feed_tick(seq, START_NS + seq, 110_000, 110_010, "EURUSD")
     assert len(tape.of("EURUSD").ticks()) == 5
 
 

@@ -64,7 +64,7 @@ class Run:
         bid = self.mid[name]
         self.ticks.append((len(self.ticks), self.now_ns, bid, bid + 7, name))
         for terminal in self.terminals:
-            terminal.feed(*self.ticks[-1])
+            terminal.feed_tick(*self.ticks[-1])
 
     def play(self, step: tuple[Any, ...]) -> None:
         kind, *rest = step
@@ -166,7 +166,7 @@ def test_a_restart_and_a_second_feed_trigger_nothing_again(
         after = SimulatedTerminal(SMALL, SYMBOLS, journal=path)
         after.initialize()
         for tick in run.ticks[chance.randint(0, min(len(run.ticks), after.last_seq + 1)) :]:
-            after.feed(*tick)
+            after.feed_tick(*tick)
         assert list_deals(after) == list_deals(before)
         assert after.account_info() == before.account_info()
         assert after.positions_get() == before.positions_get()

@@ -69,7 +69,7 @@ def test_feeding_everything_again_changes_nothing(
     path.write_bytes(content)
     terminal = replay.open_account(path)
     for tick in TICKS[: terminal.last_seq + 1]:
-        terminal.feed(*tick)
+        terminal.feed_tick(*tick)
     assert list_deals(terminal) == deals
     assert path.read_bytes() == content
 

@@ -7,7 +7,7 @@ import pytest
 
 from edge_bridge.adapters import constants as c
 from edge_bridge.adapters.paper.simulated import SimulatedTerminal
-from edge_bridge.adapters.paper.watch import count_nights
+from edge_bridge.adapters.paper.swap import count_nights
 from edge_bridge.ports import SymbolUnknown
 from tests.edge_bridge.adapters.terminals import (
     ACCOUNT,
@@ -73,7 +73,7 @@ def test_an_old_or_repeated_tick_changes_nothing() -> None:
     tick: Any = terminal.symbol_info_tick("EURUSD")
     assert tick.bid == 1.1
     with pytest.raises(SymbolUnknown):
-        terminal.feed(1, START_NS, 1, 2, "NOPE")
+        terminal.feed_tick(1, START_NS, 1, 2, "NOPE")
 
 
 @pytest.mark.parametrize(

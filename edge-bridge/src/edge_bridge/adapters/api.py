@@ -12,6 +12,8 @@ STRUCTS: dict[str, dict[str, str]] = {
     name: dict(field.split(":") for field in fields) for name, fields in _API["structs"].items()
 }
 """Struct -> field -> type name (int, float, bool, str, obj), in order."""
+FUNCTIONS: dict[str, str] = _API["functions"]
+"""Function -> call convention: no-args, positional-only or varargs+keywords."""
 CONSTANTS: dict[str, int] = _API["constants"]
 RATES_DTYPE: list[tuple[str, str]] = [(name, kind) for name, kind in _API["rates_dtype"]]
 TICKS_DTYPE: list[tuple[str, str]] = [(name, kind) for name, kind in _API["ticks_dtype"]]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from math import isfinite
 from typing import NamedTuple
 
 TEXT_UNITS_MAX = 29
@@ -46,17 +47,36 @@ def parse_request(fields: Mapping[str, object]) -> Request:
         kind = _KINDS.get(name)
         if kind is None:
             continue
-        if not isinstance(value, kind):
-            raise ArgumentRefused(f'Invalid "{name}" argument')
-        if kind is str and not fits_text(str(value)):
+        fits = isinstance(value, kind)
+        if fits and isinstance(value, str):
+            fits = fits_text(value)
+        elif fits and isinstance(value, int):
+            fits = _fits_integer(value)
+        if not fits:
             raise ArgumentRefused(f'Invalid "{name}" argument')
         known[name] = value
     return Request(**known)  # type: ignore[arg-type]  # the loop has checked each type
 
 
+def read_request(given: tuple[object, ...], fields: Mapping[str, object]) -> Request:
+    """Read one dict or keywords. A keyword `request` is an unknown field like any other."""
+    if not given:
+        return parse_request(fields)
+    if len(given) > 1 or not isinstance(given[0], dict):
+        raise ArgumentRefused("Invalid request argument: one dict")
+    return parse_request(given[0])
+
+
 def fits_text(text: str) -> bool:
     """Whether a symbol or comment fits the terminal's fixed fields (UTF-16 units)."""
-    return len(text) <= TEXT_UNITS_MAX and len(text.encode("utf-16-le")) <= 2 * TEXT_UNITS_MAX
+    try:
+        return len(text.encode("utf-16-le")) <= 2 * TEXT_UNITS_MAX
+    except UnicodeEncodeError:  # half of a surrogate pair is no text
+        return False
+
+
+def _fits_integer(value: int) -> bool:
+    return -(2**63) <= value < 2**64
 
 
 def parse_symbol(value: object) -> str:
@@ -68,14 +88,14 @@ def parse_symbol(value: object) -> str:
 
 def parse_int(value: object) -> int:
     """Read an int; a bool is one, np.int64 is not."""
-    if not isinstance(value, int):
+    if not isinstance(value, int) or not _fits_integer(value):
         raise ArgumentRefused("Invalid int argument")
     return value
 
 
 def parse_float(value: object) -> float:
     """Read a float; np.float64 is one, an int is not."""
-    if not isinstance(value, float):
+    if not isinstance(value, float) or not isfinite(value):
         raise ArgumentRefused("Invalid float argument")
     return value
 
@@ -83,8 +103,11 @@ def parse_float(value: object) -> float:
 def parse_date(value: object) -> int:
     """Read a date as 32-bit seconds. A naive datetime is local time, as in the module."""
     if isinstance(value, datetime):
-        value = value.timestamp()
-    if not isinstance(value, int | float):
+        try:
+            value = value.timestamp()
+        except (ValueError, OverflowError, OSError) as error:  # before the clock began
+            raise ArgumentRefused("Invalid date argument") from error
+    if not isinstance(value, int | float) or not isfinite(value):
         raise ArgumentRefused("Invalid date argument")
     seconds = int(value)
     if not -(2**31) <= seconds < 2**31:
@@ -92,11 +115,21 @@ def parse_date(value: object) -> int:
     return seconds
 
 
+def take_exactly(given: tuple[object, ...], count: int) -> tuple[object, ...]:
+    """Give the arguments of a positional-only function back if their number is right."""
+    if len(given) != count:
+        raise ArgumentRefused("Invalid number of arguments")
+    return given
+
+
 def parse_filters(
     filters: Mapping[str, object], allowed: Iterable[str]
 ) -> tuple[str, int | str] | None:
-    """Pick the filter that counts: the first of `allowed` that is given."""
-    for name in allowed:
+    """Pick the filter that counts: the first of `allowed` that is given; no other is known."""
+    names = tuple(allowed)
+    if not filters.keys() <= set(names):
+        raise ArgumentRefused(f"Invalid arguments: the filters are {', '.join(names)}")
+    for name in names:
         if name not in filters:
             continue
         value = filters[name]

@@ -8,6 +8,7 @@ from edge_bridge.adapters.paper.settings import SymbolSettings
 from edge_bridge.adapters.paper.tape import SymbolTape
 
 NEVER = 1 << 62
+UNTIMED = -NEVER
 
 
 class Book:
@@ -24,7 +25,7 @@ class Book:
         self.scale: int = 10**settings.digits
         self.seq = -1
         self.journaled_seq = -1
-        self.ts_ns = 0
+        self.ts_ns = UNTIMED
         self.bid = settings.last_bid
         self.ask = settings.last_ask
         self.day = 0  # of the broker's clock, up to which night swap is charged

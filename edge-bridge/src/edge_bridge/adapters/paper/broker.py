@@ -10,15 +10,15 @@ from collections.abc import Iterable
 
 from edge_bridge.adapters import constants as c
 from edge_bridge.adapters.clock import BrokerClock
-from edge_bridge.adapters.paper.book import Book
+from edge_bridge.adapters.paper.book import UNTIMED, Book
+from edge_bridge.adapters.paper.bounds import arm_books
 from edge_bridge.adapters.paper.journal import Journal, JournalUnusable
 from edge_bridge.adapters.paper.ledger import Ledger
-from edge_bridge.adapters.paper.money import divide
-from edge_bridge.adapters.paper.rows import DealRow, OrderRow, PositionRow, Row
+from edge_bridge.adapters.paper.rows import DealRow, OrderRow, Row
 from edge_bridge.adapters.paper.settings import AccountSettings, SymbolSettings
 from edge_bridge.adapters.paper.tape import Tape
 from edge_bridge.adapters.paper.valuation import Valuation
-from edge_bridge.adapters.paper.watch import act_on_tick, arm_book
+from edge_bridge.adapters.paper.watch import act_on_tick
 from edge_bridge.ports import SymbolUnknown
 
 
@@ -89,11 +89,15 @@ class Broker:
             or ask >= book.ask_high
             or ts_ns >= book.due_ns
         ):
-            act_on_tick(self, book)
-            if self._unit:
-                self.commit()
-            else:
-                self.arm()
+            self.act(book)
+
+    def act(self, book: Book) -> None:
+        """Do what the symbol's newest tick causes."""
+        act_on_tick(self, book)
+        if self._unit:
+            self.commit()
+        else:
+            self.arm()
 
     @property
     def now_ns(self) -> int:
@@ -103,7 +107,8 @@ class Broker:
     @property
     def now_ms(self) -> int:
         """The server's time on its own clock."""
-        return self.clock.to_broker_ms(self.now_ns or self.account.opened_ns)
+        now_ns = self.now_ns
+        return self.clock.to_broker_ms(self.account.opened_ns if now_ns == UNTIMED else now_ns)
 
     @property
     def last_seq(self) -> int:
@@ -130,79 +135,7 @@ class Broker:
 
     def arm(self) -> None:
         """Work out at which prices and times the next ticks need a look."""
-        slack = self.value.measure_slack()
-        if slack is not None:  # one cent a position for rounding, then shared by the symbols
-            held = self.ledger.positions.values()
-            slack = (slack - len(held)) // len({position.symbol for position in held})
-        for book in self.books.values():
-            arm_book(self, book, slack)
-
-    def open_position(self, order: OrderRow, price: int) -> DealRow:
-        """Execute an order in full as a new position at a price."""
-        book = self.books[order.symbol]
-        now = self.now_ms
-        side = order.type & 1  # types alternate buy, sell
-        deal = DealRow(
-            self.ledger.next_deal, order.ticket, order.ticket, order.symbol, side,
-            c.DEAL_ENTRY_IN, order.reason, order.volume_current, price, 0,
-            _commission(book, order.volume_current), 0, 0, order.magic, now, order.comment,
-        )  # fmt: skip
-        self.put(
-            order._replace(
-                state=c.ORDER_STATE_FILLED, volume_current=0, time_done_msc=now,
-                position_id=order.ticket,
-            )
-        )  # fmt: skip
-        self.put(deal)
-        self.put(
-            PositionRow(
-                order.ticket, order.symbol, side, order.volume_current, price, order.sl, order.tp,
-                0, order.magic, order.reason, now, now, order.comment,
-            )
-        )  # fmt: skip
-        return deal
-
-    def close_position(
-        self,
-        position: PositionRow,
-        volume: int,
-        reason: int,
-        *,
-        comment: str = "",
-        magic: int | None = None,
-        price: int | None = None,
-        order_ticket: int | None = None,
-    ) -> DealRow:
-        """Close a position or a part of it at the market, or at a given price (close by)."""
-        book = self.books[position.symbol]
-        side = 1 - position.type
-        entry = c.DEAL_ENTRY_OUT if price is None else c.DEAL_ENTRY_OUT_BY
-        if price is None:
-            price = book.bid if position.type == c.ORDER_TYPE_BUY else book.ask
-        now, magic = self.now_ms, position.magic if magic is None else magic
-        if order_ticket is None:
-            order_ticket = self.ledger.next_order
-            self.put(
-                OrderRow(
-                    order_ticket, position.symbol, side, c.ORDER_STATE_FILLED, c.ORDER_TIME_GTC,
-                    c.ORDER_FILLING_IOC, volume, 0, price, 0, 0, now, now, 0, magic,
-                    position.ticket, 0, reason, comment,
-                )
-            )  # fmt: skip
-        swap = divide(position.swap * volume, position.volume)
-        deal = DealRow(
-            self.ledger.next_deal, order_ticket, position.ticket, position.symbol, side, entry,
-            reason, volume, price,
-            self.value.measure_profit(book, position.type, volume, position.price_open, price),
-            _commission(book, volume), swap, 0, magic, now, comment,
-        )  # fmt: skip
-        self.put(deal)
-        self.put(
-            position._replace(
-                volume=position.volume - volume, swap=position.swap - swap, time_update_msc=now
-            )
-        )
-        return deal
+        arm_books(self)
 
     def finish_order(self, order: OrderRow, state: int, comment: str | None = None) -> None:
         """Move a pending order to history without execution."""
@@ -217,7 +150,3 @@ class Broker:
         """Let go of the journal."""
         if self._journal is not None:
             self._journal.close()
-
-
-def _commission(book: Book, volume: int) -> int:
-    return -divide(book.settings.commission_per_lot * volume, 100)

@@ -9,16 +9,21 @@ from edge_bridge.adapters.paper.arguments import (
     parse_float,
     parse_int,
     parse_symbol,
+    take_exactly,
 )
 from edge_bridge.adapters.paper.book import Book
 from edge_bridge.adapters.paper.broker import Broker
-from edge_bridge.adapters.paper.execution import check
+from edge_bridge.adapters.paper.execution import plan
 from edge_bridge.adapters.paper.market_data import NotFound
+from edge_bridge.adapters.paper.rows import MILLIONTHS
 from edge_bridge.adapters.paper.rules import Refused, read_volume
 from edge_bridge.adapters.paper.structs import Struct
+from edge_bridge.adapters.paper.valuation import NoConversionRate
 
 _TEXTS = {
     c.DONE: "Request executed",
+    c.PLACED: "Order placed",
+    c.DONE_PARTIAL: "Request executed partially",
     c.REQUOTE: "Requote",
     c.REJECT: "Request rejected",
     c.INVALID: "Invalid request",
@@ -40,8 +45,7 @@ def describe_retcode(code: int) -> str:
 
 def calc_margin(broker: Broker, given: tuple[object, ...]) -> float:
     """(type, symbol, volume, price) -> margin of that trade alone."""
-    if len(given) != 4:
-        raise ArgumentRefused("Invalid number of arguments")
+    take_exactly(given, 4)
     side, book, volume = _parse_trade(broker, given)
     price = _parse_points(given[3], book)
     return broker.value.measure_trade_margin(book, side, volume, price) / 100
@@ -49,11 +53,10 @@ def calc_margin(broker: Broker, given: tuple[object, ...]) -> float:
 
 def calc_profit(broker: Broker, given: tuple[object, ...]) -> float:
     """(type, symbol, volume, open, close) -> profit without commission and swap."""
-    if len(given) != 5:
-        raise ArgumentRefused("Invalid number of arguments")
+    take_exactly(given, 5)
     side, book, volume = _parse_trade(broker, given)
-    price_open, price_close = _parse_points(given[3], book), _parse_points(given[4], book)
-    return broker.value.measure_profit(book, side, volume, price_open, price_close) / 100
+    opened, closed = (_parse_points(each, book, MILLIONTHS) for each in given[3:])
+    return broker.value.measure_profit(book, side, volume, (opened, closed), MILLIONTHS) / 100
 
 
 def _parse_trade(broker: Broker, given: tuple[object, ...]) -> tuple[int, Book, int]:
@@ -69,27 +72,25 @@ def _parse_trade(broker: Broker, given: tuple[object, ...]) -> tuple[int, Book, 
     return side, book, volume
 
 
-def _parse_points(value: object, book: Book) -> int:
-    points = round(parse_float(value) * book.scale)
+def _parse_points(value: object, book: Book, parts: int = 1) -> int:
+    points = round(parse_float(value) * book.scale * parts)
     if points <= 0:
         raise ArgumentRefused("Invalid price argument")
     return points
 
 
 def check_order(broker: Broker, request: Request) -> Struct:
-    """What the account would be after a market order; only its retcode when it is refused."""
+    """What the account would be after a request; only its retcode when it is refused."""
     struct_request = structs.TradeRequest(request)
     try:
-        trade = check(broker, request)
-    except Refused as refusal:
-        text = describe_retcode(refusal.code)
+        opens = plan(broker, request).opens
+        margin = broker.value.measure_margin(opens)
+    except (Refused, NoConversionRate) as refusal:
+        code = refusal.code if isinstance(refusal, Refused) else c.PRICE_OFF
         return structs.OrderCheckResult.of(
-            {"retcode": refusal.code, "comment": text, "request": struct_request}
+            {"retcode": code, "comment": describe_retcode(code), "request": struct_request}
         )
-    equity, margin = broker.value.measure_equity(), broker.value.measure_margin()
-    if not request.position:
-        book = broker.books[request.symbol]
-        margin = broker.value.measure_margin((book, trade.side, trade.volume, trade.price))
+    equity = broker.value.measure_equity()
     return structs.OrderCheckResult.of(
         {
             "retcode": 0,

@@ -15,7 +15,7 @@ import orjson
 
 from edge_bridge.adapters.paper.rows import DealRow, OrderRow, PositionRow, Row
 
-VERSION = 1
+VERSION = 2
 _KINDS: dict[str, type[OrderRow] | type[DealRow] | type[PositionRow]] = {
     "o": OrderRow, "d": DealRow, "p": PositionRow,
 }  # fmt: skip

@@ -32,11 +32,10 @@ def read_bars(book: Book, clock: BrokerClock, timeframe: int) -> Records:
     return records
 
 
-def read_ticks(book: Book, clock: BrokerClock, flags: int) -> Records:
-    """Build the table of the ticks kept; quotes only, so trade ticks are none."""
-    ticks = book.tape.ticks()
-    if flags == c.COPY_TICKS_TRADE:
-        ticks = ticks[:0]
+def read_ticks(book: Book, clock: BrokerClock, start: int, stop: int) -> Records:
+    """Build the table of some of the ticks kept; a tick's flags say what changed."""
+    before = max(0, start - 1)
+    ticks = book.tape.cut(before, stop)
     ms = _to_broker_ms(ticks[:, 0] // NANOSECONDS_PER_MS, clock)
     records = np.zeros(len(ticks), dtype=TICKS_DTYPE)
     records["time"] = ms // 1000
@@ -46,7 +45,7 @@ def read_ticks(book: Book, clock: BrokerClock, flags: int) -> Records:
     for column, flag in ((1, c.TICK_FLAG_BID), (2, c.TICK_FLAG_ASK)):
         records["flags"][1:] |= np.where(np.diff(ticks[:, column]), flag, 0).astype(np.uint32)
     records["flags"][:1] = c.TICK_FLAG_BID | c.TICK_FLAG_ASK
-    return records
+    return records[start - before :]
 
 
 def _to_broker_ms(utc_ms: Table, clock: BrokerClock) -> Table:

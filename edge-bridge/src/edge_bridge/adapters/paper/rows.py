@@ -1,14 +1,16 @@
 """The broker's records, as they are kept in memory and written to the journal.
 
-Immutable; a change is a new row under the same ticket. Prices in points, volumes in hundredths of
+Immutable; a change is a new row under the same key. Prices in points, volumes in hundredths of
 a lot, money in cents, times in milliseconds of the broker's clock.
 """
 
 from typing import NamedTuple
 
+MILLIONTHS = 1_000_000
+
 
 class OrderRow(NamedTuple):
-    """An order: active while its state is PLACED, history afterwards."""
+    """An order: active until it has a time of being done, history afterwards."""
 
     ticket: int
     symbol: str
@@ -19,6 +21,7 @@ class OrderRow(NamedTuple):
     volume_initial: int
     volume_current: int
     price_open: int
+    price_stoplimit: int
     sl: int
     tp: int
     time_setup_msc: int
@@ -53,13 +56,19 @@ class DealRow(NamedTuple):
 
 
 class PositionRow(NamedTuple):
-    """An open position; volume 0 means closed."""
+    """An open position under its identifier; volume 0 means closed.
+
+    `price_millionths` of a point come on top of `price_open`: the average of a position that has
+    grown is rarely a whole point.
+    """
 
     ticket: int
+    identifier: int
     symbol: str
     type: int
     volume: int
     price_open: int
+    price_millionths: int
     sl: int
     tp: int
     swap: int
@@ -68,6 +77,11 @@ class PositionRow(NamedTuple):
     time_msc: int
     time_update_msc: int
     comment: str
+
+    @property
+    def fine_price(self) -> int:
+        """The opening price in millionths of a point."""
+        return self.price_open * MILLIONTHS + self.price_millionths
 
 
 Row = OrderRow | DealRow | PositionRow

@@ -7,6 +7,8 @@ from typing import TypeVar
 from edge_bridge.adapters import constants as c
 from edge_bridge.adapters.paper import structs
 from edge_bridge.adapters.paper.arguments import ArgumentRefused
+from edge_bridge.adapters.paper.depth import BookClosed
+from edge_bridge.adapters.paper.faults import Fault, FaultPlan, PipeDeath
 from edge_bridge.adapters.paper.market_data import NotFound
 from edge_bridge.adapters.paper.rates import BARS_MAX
 from edge_bridge.adapters.paper.settings import AccountSettings
@@ -17,24 +19,39 @@ _T = TypeVar("_T")
 SUCCESS = (c.S_OK, "Success")
 NO_CONNECTION = (c.E_INTERNAL_FAIL_CONNECT, "No IPC connection")
 _BUILD = 5260
+_OPTIONS: dict[str, type] = {
+    "login": int, "password": str, "server": str, "timeout": int, "portable": int,
+}  # fmt: skip
 
 
 class Session:
     """The functions that need no broker: connect, authorise, state of the terminal, last error."""
 
-    def __init__(self, account: AccountSettings) -> None:
+    def __init__(self, account: AccountSettings, sleep: Callable[[float], None]) -> None:
         self.account = account
+        self.faults = FaultPlan()
+        self._sleep = sleep
         self._connected = False
         self._error: tuple[int, str] = SUCCESS
         self.terminal_trade_allowed = True
         """The AutoTrading button of the terminal."""
+        self.api_disabled = False
+        """The terminal's setting that keeps programs out: calls return None, error -8."""
 
     def initialize(self, path: object = None, /, **options: object) -> bool:
         """Connect; a login given must be the account's. A failure leaves it disconnected."""
         self._error = SUCCESS
         self._connected = False
+        self._delay(self.faults.take("initialize", only_delays=True))
         account = self.account
-        if path is not None and not _is_same_path(path, account.path):
+        given = options.pop("path", path)
+        wrong = [
+            name for name, value in options.items()
+            if not isinstance(value, _OPTIONS.get(name, ()))
+        ]  # fmt: skip
+        if wrong or not isinstance(given, str | None):
+            return self._fail((c.E_INVALID_PARAMS, f'Invalid "{[*wrong, "path"][0]}" argument'))
+        if given is not None and not _is_same_path(given, account.path):
             return self._fail((c.E_INTERNAL_FAIL_INIT, "Process create failed"))
         if "login" in options and not self._check_login(options):
             return False
@@ -44,23 +61,28 @@ class Session:
     def login(
         self,
         login: object,
-        password: str = "",
-        server: str = "",
+        password: object = None,
+        server: object = None,
         *,
-        timeout: int = 60_000,  # noqa: ARG002 - the module's signature
+        timeout: object = 60_000,
     ) -> bool:
         """Authorise; a refusal leaves the pipe as it was."""
         self._error = SUCCESS
-        if isinstance(login, int) and not self._connected:
+        given = {"login": login, "password": password, "server": server, "timeout": timeout}
+        options = {name: value for name, value in given.items() if value is not None}
+        for name, value in options.items():
+            if not isinstance(value, _OPTIONS[name]):
+                return self._fail((c.E_INVALID_PARAMS, f'Invalid "{name}" argument'))
+        if not self._connected:
             return self._fail(NO_CONNECTION)
-        return self._check_login({"login": login, "password": password, "server": server})
+        self._delay(self.faults.take("login", only_delays=True))
+        return self._check_login({"login": None} | options)
 
     def _check_login(self, options: Mapping[str, object]) -> bool:
+        """Check who logs in; a password or server left out is the one the terminal has saved."""
         account = self.account
-        if not isinstance(options["login"], int):
-            return self._fail((c.E_INVALID_PARAMS, 'Invalid "login" argument'))
-        given = (options["login"], options.get("password", ""), options.get("server", ""))
-        if given != (account.login, account.password, account.server):
+        known = {"login": account.login, "password": account.password, "server": account.server}
+        if any(options.get(name, value) != value for name, value in known.items()):
             return self._fail((c.E_AUTH_FAILED, "Authorization failed"))
         return True
 
@@ -81,12 +103,13 @@ class Session:
 
     def terminal_info(self) -> Struct | None:
         """State of the terminal program."""
-        return self._call(self._show_terminal)
+        return self._call("terminal_info", self._show_terminal)
 
     def _show_terminal(self) -> Struct:
         folder = str(PureWindowsPath(self.account.path).parent)
         known = {
-            "connected": True, "trade_allowed": self.terminal_trade_allowed, "build": _BUILD,
+            "connected": True, "trade_allowed": self.terminal_trade_allowed,
+            "tradeapi_disabled": self.api_disabled, "build": _BUILD,
             "maxbars": BARS_MAX, "company": "Paper broker", "name": "Paper terminal",
             "language": "English", "path": folder, "data_path": folder,
             "commondata_path": folder, "codepage": 1252, "ping_last": 1000,
@@ -101,11 +124,30 @@ class Session:
         self._error = error
         return False
 
-    def _call(self, read: Callable[[], _T]) -> _T | None:
+    def _delay(self, fault: Fault) -> None:
+        if fault.delay_s:
+            self._sleep(fault.delay_s)
+
+    def _survives(self, fault: Fault, when: PipeDeath) -> bool:
+        """Let a fault happen to the call; tell whether the call goes on."""
+        if self.api_disabled or fault.api_off:
+            return self._fail((c.E_AUTO_TRADING_DISABLED, "Program access is disabled"))
+        if fault.pipe_dies == when:
+            sent = when == "before"
+            code = c.E_INTERNAL_FAIL_SEND if sent else c.E_INTERNAL_FAIL_RECEIVE
+            self._lose_pipe((code, "IPC send failed" if sent else "IPC recv failed"))
+            return False
+        return True
+
+    def _call(self, name: str, read: Callable[[], _T]) -> _T | None:
         """Run a call as the pipe would: reset the error, then record what goes wrong."""
         self._error = SUCCESS
         if not self._connected:
             self._error = NO_CONNECTION
+            return None
+        fault = self.faults.take(name)
+        self._delay(fault)
+        if not self._survives(fault, fault.pipe_dies or "before"):
             return None
         try:
             return read()
@@ -113,10 +155,10 @@ class Session:
             self._error = (c.E_INVALID_PARAMS, str(error))
         except NotFound as error:
             self._error = (c.E_NOT_FOUND, str(error))
-        except NoConversionRate as error:
-            self._error = (c.E_FAIL, f"No rate for {error}")
+        except (NoConversionRate, BookClosed) as error:
+            self._error = (c.E_FAIL, f"Call failed: {error}")
         return None
 
 
-def _is_same_path(given: object, path: str) -> bool:
-    return isinstance(given, str) and PureWindowsPath(given) == PureWindowsPath(path)
+def _is_same_path(given: str, path: str) -> bool:
+    return PureWindowsPath(given) == PureWindowsPath(path)

@@ -6,6 +6,8 @@ the tick buffer is full, so that recording costs next to nothing.
 """
 
 from array import array
+from bisect import bisect_left
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,12 +26,13 @@ Table = np.ndarray[Any, np.dtype[np.int64]]
 class SymbolTape:
     """Ticks and minute bars of one symbol."""
 
-    __slots__ = ("_bars", "_folded", "_ticks", "seq")
+    __slots__ = ("_bars", "_dropped", "_folded", "_ticks", "seq")
 
     def __init__(self) -> None:
         self.seq = -1
         self._ticks = array("q")
         self._folded = 0  # ticks already in the bars
+        self._dropped = 0  # ticks no longer kept
         self._bars: Table = np.empty((0, 7), np.int64)
 
     def record(self, seq: int, ts_ns: int, bid: int, ask: int) -> None:
@@ -37,9 +40,44 @@ class SymbolTape:
         self.seq = seq
         self._ticks.extend((ts_ns, bid, ask))
         if len(self._ticks) >= 2 * TICKS_KEPT * _FIELDS:
-            self._fold()
-            del self._ticks[: -TICKS_KEPT * _FIELDS]
-            self._folded = TICKS_KEPT
+            self._trim()
+
+    def record_many(self, last_seq: int, ticks: Table) -> None:
+        """Take consecutive ticks at once; `ticks` are rows of ts_ns, bid, ask."""
+        for start in range(0, len(ticks), TICKS_KEPT):
+            part = np.ascontiguousarray(ticks[start : start + TICKS_KEPT], np.int64)
+            self._ticks.frombytes(part.tobytes())
+            if len(self._ticks) >= 2 * TICKS_KEPT * _FIELDS:
+                self._trim()
+        self.seq = last_seq
+
+    def _trim(self) -> None:
+        self._fold()
+        self._dropped += len(self._ticks) // _FIELDS - TICKS_KEPT
+        del self._ticks[: -TICKS_KEPT * _FIELDS]
+        self._folded = TICKS_KEPT
+
+    @property
+    def total(self) -> int:
+        """Number of ticks taken so far."""
+        return self._dropped + len(self._ticks) // _FIELDS
+
+    @property
+    def kept(self) -> int:
+        """Number of ticks that are still kept."""
+        return len(self._ticks) // _FIELDS
+
+    def find_first(self, stop: int, is_there: Callable[[int], bool]) -> int:
+        """Find the first of the first `stop` kept ticks whose time is_there; times only grow."""
+        return bisect_left(
+            range(stop), True, key=lambda place: is_there(self._ticks[place * _FIELDS])
+        )
+
+    def cut(self, start: int, stop: int) -> Table:
+        """Copy some of the ticks kept."""
+        return np.array(self._ticks[start * _FIELDS : stop * _FIELDS], np.int64).reshape(
+            -1, _FIELDS
+        )
 
     def load_bars(self, bars: Table) -> None:
         """Take minute bars of earlier days, before the first tick."""
@@ -47,7 +85,7 @@ class SymbolTape:
 
     def ticks(self) -> Table:
         """Copy the ticks kept, oldest first."""
-        return np.array(self._ticks, np.int64).reshape(-1, _FIELDS)
+        return self.cut(0, self.kept)
 
     def minute_bars(self) -> Table:
         """Give the minute bars kept, oldest first, the forming one last."""
@@ -55,7 +93,7 @@ class SymbolTape:
         return self._bars
 
     def _fold(self) -> None:
-        fresh = np.array(self._ticks[self._folded * _FIELDS :], np.int64).reshape(-1, _FIELDS)
+        fresh = self.cut(self._folded, self.kept)
         if not len(fresh):
             return
         self._folded += len(fresh)

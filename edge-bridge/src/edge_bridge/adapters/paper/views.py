@@ -6,20 +6,18 @@ from edge_bridge.adapters import constants as c
 from edge_bridge.adapters.paper import structs
 from edge_bridge.adapters.paper.book import Book
 from edge_bridge.adapters.paper.broker import Broker
-from edge_bridge.adapters.paper.rows import DealRow, OrderRow, PositionRow
+from edge_bridge.adapters.paper.gaps import Quote
+from edge_bridge.adapters.paper.rows import MILLIONTHS, DealRow, OrderRow, PositionRow
 from edge_bridge.adapters.paper.structs import Struct
 from edge_bridge.adapters.paper.valuation import NoConversionRate
 
-_ORDER_FLAGS = 1 + 2 + 4 + 16 + 32 + 64  # market, limit, stop, SL, TP, close by; no stop limit
-_EXPIRATION_FLAGS = 15  # good till cancelled, day, time, day of a date
 
-
-def show_tick(book: Book, broker: Broker) -> Struct:
+def show_tick(book: Book, quote: Quote, broker: Broker) -> Struct:
     """The last tick; zeros before any."""
-    ms = broker.clock.to_broker_ms(book.ts_ns) if book.has_quotes else 0
-    flags = c.TICK_FLAG_BID | c.TICK_FLAG_ASK if book.has_quotes else 0
+    ms = broker.clock.to_broker_ms(quote.ts_ns) if quote.quoted else 0
+    flags = c.TICK_FLAG_BID | c.TICK_FLAG_ASK if quote.quoted else 0
     return structs.Tick(
-        (ms // 1000, book.bid / book.scale, book.ask / book.scale, 0.0, 0, ms, flags, 0.0)
+        (ms // 1000, quote.bid / book.scale, quote.ask / book.scale, 0.0, 0, ms, flags, 0.0)
     )
 
 
@@ -31,8 +29,8 @@ def show_position(row: PositionRow, broker: Broker) -> Struct:
     return structs.TradePosition(
         (
             row.ticket, row.time_msc // 1000, row.time_msc, row.time_update_msc // 1000,
-            row.time_update_msc, row.type, row.magic, row.ticket, row.reason, row.volume / 100,
-            row.price_open / scale, row.sl / scale, row.tp / scale, current / scale,
+            row.time_update_msc, row.type, row.magic, row.identifier, row.reason, row.volume / 100,
+            row.fine_price / (MILLIONTHS * scale), row.sl / scale, row.tp / scale, current / scale,
             row.swap / 100, broker.value.measure_floating(row) / 100, row.symbol, row.comment, "",
         )
     )  # fmt: skip
@@ -49,7 +47,8 @@ def show_order(row: OrderRow, broker: Broker) -> Struct:
             row.time_done_msc, row.time_expiration, row.type, row.type_time, row.type_filling,
             row.state, row.magic, row.position_id, row.position_by_id, row.reason,
             row.volume_initial / 100, row.volume_current / 100, row.price_open / scale,
-            row.sl / scale, row.tp / scale, current / scale, 0.0, row.symbol, row.comment, "",
+            row.sl / scale, row.tp / scale, current / scale, row.price_stoplimit / scale,
+            row.symbol, row.comment, "",
         )
     )  # fmt: skip
 
@@ -71,15 +70,23 @@ def show_account(broker: Broker, *, trade_allowed: bool, trade_expert: bool) -> 
     """The account, valued now."""
     account, value = broker.account, broker.value
     floating, margin = value.sum_floating(), value.measure_margin()
-    equity = broker.ledger.balance + floating
+    equity = broker.ledger.balance + account.credit + floating
+    money = account.stopout_mode == c.ACCOUNT_STOPOUT_MODE_MONEY
+    levels = account.stopout_call_percent, account.stopout_percent
+    if money:
+        levels = account.stopout_call_money, account.stopout_money
     return structs.AccountInfo.of(
         {
             "login": account.login,
             "leverage": account.leverage,
             "limit_orders": account.orders_max,
+            "trade_mode": account.trade_mode,
             "trade_allowed": trade_allowed,
             "trade_expert": trade_expert,
-            "margin_mode": c.ACCOUNT_MARGIN_MODE_RETAIL_HEDGING,
+            "margin_so_mode": account.stopout_mode,
+            "margin_mode": account.margin_mode,
+            "fifo_close": account.fifo_close,
+            "credit": account.credit / 100,
             "currency_digits": 2,
             "balance": broker.ledger.balance / 100,
             "profit": floating / 100,
@@ -87,19 +94,19 @@ def show_account(broker: Broker, *, trade_allowed: bool, trade_expert: bool) -> 
             "margin": margin / 100,
             "margin_free": (equity - margin) / 100,
             "margin_level": 100 * equity / margin if margin else 0.0,
-            "margin_so_call": float(account.stopout_call_percent),
-            "margin_so_so": float(account.stopout_percent),
-            "name": "Paper account",
+            "margin_so_call": levels[0] / 100 if money else float(levels[0]),
+            "margin_so_so": levels[1] / 100 if money else float(levels[1]),
+            "name": account.name,
             "server": account.server,
             "currency": account.currency,
-            "company": "Paper broker",
+            "company": account.company,
         }
     )
 
 
-def show_symbol(book: Book, broker: Broker) -> Struct:
+def show_symbol(book: Book, quote: Quote, broker: Broker) -> Struct:
     """A symbol with its rules and last prices."""
-    return structs.SymbolInfo.of(_describe_rules(book) | _describe_prices(book, broker))
+    return structs.SymbolInfo.of(_describe_rules(book) | _describe_prices(book, quote, broker))
 
 
 def _describe_rules(book: Book) -> dict[str, Any]:
@@ -107,8 +114,8 @@ def _describe_rules(book: Book) -> dict[str, Any]:
     hedged = rules.contract_size if rules.margin_hedged is None else rules.margin_hedged
     return {
         "name": rules.name,
-        "path": f"Paper\\{rules.name}",
-        "description": rules.name,
+        "path": rules.path or f"Paper\\{rules.name}",
+        "description": rules.description or rules.name,
         "digits": rules.digits,
         "point": 1 / book.scale,
         "select": book.selected,
@@ -119,8 +126,8 @@ def _describe_rules(book: Book) -> dict[str, Any]:
         "trade_freeze_level": rules.freeze_level,
         "trade_exemode": rules.execution,
         "filling_mode": rules.filling_mode,
-        "order_mode": _ORDER_FLAGS,
-        "expiration_mode": _EXPIRATION_FLAGS,
+        "order_mode": rules.order_mode,
+        "expiration_mode": rules.expiration_mode,
         "trade_tick_size": rules.tick_size / book.scale,
         "trade_contract_size": float(rules.contract_size),
         "margin_hedged": float(hedged),
@@ -128,23 +135,26 @@ def _describe_rules(book: Book) -> dict[str, Any]:
         "volume_max": rules.volume_max / 100,
         "volume_step": rules.volume_step / 100,
         "volume_limit": rules.volume_limit / 100,
-        "swap_mode": c.SYMBOL_SWAP_MODE_POINTS,
-        "swap_long": float(rules.swap_long),
-        "swap_short": float(rules.swap_short),
+        "ticks_bookdepth": rules.depth,
+        "trade_calc_mode": rules.calc_mode,
+        "margin_initial": float(rules.margin_initial),
+        "swap_mode": rules.swap_mode,
+        "swap_long": rules.swap_long / rules.swap_scale,
+        "swap_short": rules.swap_short / rules.swap_scale,
         "swap_rollover3days": rules.swap_rollover3days,
         "currency_base": rules.currency_base,
         "currency_profit": rules.currency_profit,
-        "currency_margin": rules.currency_base,
+        "currency_margin": rules.currency_margin or rules.currency_base,
     }
 
 
-def _describe_prices(book: Book, broker: Broker) -> dict[str, Any]:
+def _describe_prices(book: Book, quote: Quote, broker: Broker) -> dict[str, Any]:
     tick_value = _find_tick_value(book, broker)
     return {
-        "time": broker.clock.to_broker_ms(book.ts_ns) // 1000 if book.has_quotes else 0,
-        "bid": book.bid / book.scale,
-        "ask": book.ask / book.scale,
-        "spread": book.ask - book.bid,
+        "time": broker.clock.to_broker_ms(quote.ts_ns) // 1000 if quote.quoted else 0,
+        "bid": quote.bid / book.scale,
+        "ask": quote.ask / book.scale,
+        "spread": quote.ask - quote.bid,
         "trade_tick_value": tick_value,
         "trade_tick_value_profit": tick_value,
         "trade_tick_value_loss": tick_value,

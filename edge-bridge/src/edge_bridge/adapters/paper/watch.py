@@ -1,32 +1,28 @@
-"""What a tick can cause: night swap, expiry, pending orders, stop loss, take profit, stop out.
-
-`arm_book` turns all of these into a few prices and one time at which `act_on_tick` must run; it
-may wake too often, never too late.
-"""
+"""What a tick causes: night swap, expiry, pending orders, stop loss, take profit, stop out."""
 
 from typing import TYPE_CHECKING
 
 from edge_bridge.adapters import constants as c
-from edge_bridge.adapters.clock import DAY_S
 from edge_bridge.adapters.paper.book import Book
-from edge_bridge.adapters.paper.money import price_move
+from edge_bridge.adapters.paper.booking import close_position, fill_order, market_price
 from edge_bridge.adapters.paper.rows import OrderRow, PositionRow
+from edge_bridge.adapters.paper.swap import charge_swap
 
 if TYPE_CHECKING:
     from edge_bridge.adapters.paper.broker import Broker
-
-_WEEKEND = (0, 6)
 
 
 def act_on_tick(broker: "Broker", book: Book) -> None:
     """Do everything the symbol's new price and time cause, in the server's order."""
     name = book.settings.name
     held = [each for each in broker.ledger.positions.values() if each.symbol == name]
-    _charge_swap(broker, book, held)
+    charge_swap(broker, book, held)
     for order in [each for each in broker.ledger.orders.values() if each.symbol == name]:
         _act_on_order(broker, book, order)
     for position in held:
-        _act_on_position(broker, book, broker.ledger.positions[position.ticket])
+        current = broker.ledger.positions.get(position.identifier)
+        if current is not None:
+            _act_on_position(broker, book, current)
     _stop_out(broker)
 
 
@@ -34,22 +30,46 @@ def _act_on_order(broker: "Broker", book: Book, order: OrderRow) -> None:
     if order.time_expiration and broker.now_ms >= order.time_expiration * 1000:
         broker.finish_order(order, c.ORDER_STATE_EXPIRED)
         return
-    bid, ask, at = book.bid, book.ask, order.price_open
-    reached = {
-        c.ORDER_TYPE_BUY_LIMIT: ask <= at,
-        c.ORDER_TYPE_SELL_LIMIT: bid >= at,
-        c.ORDER_TYPE_BUY_STOP: ask >= at,
-        c.ORDER_TYPE_SELL_STOP: bid <= at,
-    }[order.type]
-    if not reached or not book.is_open:
+    if not book.is_open or not _is_reached(book, order):
         return
-    side = order.type & 1
-    price = ask if side == c.ORDER_TYPE_BUY else bid
-    extra = (book, side, order.volume_current, price)
-    if broker.value.measure_equity() < broker.value.measure_margin(extra):
+    if order.type in (c.ORDER_TYPE_BUY_STOP_LIMIT, c.ORDER_TYPE_SELL_STOP_LIMIT):
+        kind = c.ORDER_TYPE_BUY_LIMIT + (order.type & 1)
+        broker.put(order._replace(type=kind, price_open=order.price_stoplimit, price_stoplimit=0))
+        return
+    volume = _find_volume(broker, order)
+    if not volume:
+        broker.finish_order(order, c.ORDER_STATE_CANCELED)
+        return
+    side = order.type & 1  # types alternate buy, sell
+    price = market_price(book, side)
+    margin = broker.value.measure_margin((book, side, volume, price))
+    closes = order.position_id not in (0, order.ticket)
+    short = broker.value.measure_equity() < margin and margin > broker.value.measure_margin()
+    if short and not closes:
         broker.finish_order(order, c.ORDER_STATE_REJECTED, "no money")
     else:
-        broker.open_position(order, price)
+        fill_order(broker, order, volume, price, keep_rest=False)
+
+
+def _find_volume(broker: "Broker", order: OrderRow) -> int:
+    """What an order may still do: the rest of a close not more than is left of its position."""
+    if not broker.account.hedging or order.position_id in (0, order.ticket):
+        return order.volume_current
+    position = broker.ledger.positions.get(order.position_id)
+    return 0 if position is None else min(order.volume_current, position.volume)
+
+
+def _is_reached(book: Book, order: OrderRow) -> bool:
+    at = order.price_open
+    if order.type <= c.ORDER_TYPE_SELL:  # the rest of a market order
+        return True
+    if order.type == c.ORDER_TYPE_BUY_LIMIT:
+        return book.ask <= at
+    if order.type in (c.ORDER_TYPE_BUY_STOP, c.ORDER_TYPE_BUY_STOP_LIMIT):
+        return book.ask >= at
+    if order.type == c.ORDER_TYPE_SELL_LIMIT:
+        return book.bid >= at
+    return book.bid <= at
 
 
 def _act_on_position(broker: "Broker", book: Book, position: PositionRow) -> None:
@@ -66,11 +86,11 @@ def _act_on_position(broker: "Broker", book: Book, position: PositionRow) -> Non
     else:
         return
     if book.is_open:
-        broker.close_position(position, position.volume, reason, comment=comment)
+        close_position(broker, position, position.volume, reason, comment)
 
 
 def _stop_out(broker: "Broker") -> None:
-    """Close the worst position while equity is below the stop-out share of the margin."""
+    """Close the worst position while equity is below the stop-out level."""
     for _ in range(len(broker.ledger.positions)):
         slack = broker.value.measure_slack()
         tradable = [
@@ -81,97 +101,7 @@ def _stop_out(broker: "Broker") -> None:
         equity, margin = broker.value.measure_equity(), broker.value.measure_margin()
         worst = min(tradable, key=lambda each: broker.value.measure_floating(each) + each.swap)
         comment = f"[so {100 * equity / margin:.1f}%/{equity / 100:.2f}]"[:29]
-        broker.close_position(worst, worst.volume, c.REASON_SO, comment=comment)
-
-
-def _charge_swap(broker: "Broker", book: Book, held: list[PositionRow]) -> None:
-    """Charge every midnight of the broker's clock since the bounds were last set."""
-    today = _find_day(broker.clock.to_broker_ms(book.ts_ns))
-    if today == book.day:
-        return
-    settings = book.settings
-    for position in held:
-        buy = position.type == c.ORDER_TYPE_BUY
-        per_lot = settings.swap_long if buy else settings.swap_short
-        since = max(book.day, _find_day(position.time_msc))
-        nights = count_nights(since, today, settings.swap_rollover3days)
-        if nights and per_lot:
-            rate = broker.value.find_profit_rate(book, book.bid if buy else book.ask)
-            money = price_move(
-                per_lot * nights, position.volume, settings.contract_size, book.scale, rate
-            )
-            broker.put(position._replace(swap=position.swap + money))
-
-
-def count_nights(first_day: int, last_day: int, triple_day: int) -> int:
-    """Count the nights to charge between two days since 1970: none on Saturday and Sunday, three
-    on the triple day (0 = Sunday), so seven a week."""
-    weeks, rest = divmod(max(0, last_day - first_day), 7)
-    nights = 7 * weeks
-    for day in range(last_day - rest, last_day):
-        weekday = (day + 4) % 7  # 1970-01-01 was a Thursday
-        if weekday == triple_day:
-            nights += 3
-        elif weekday not in _WEEKEND:
-            nights += 1
-    return nights
-
-
-def arm_book(broker: "Broker", book: Book, slack: int | None) -> None:
-    """Set the prices and the time at which the symbol's ticks need a look again.
-
-    `slack` is the loss in cents this symbol may bring before a stop out must be checked; None
-    when nothing can be stopped out.
-    """
-    book.disarm()
-    name = book.settings.name
-    volumes = [0, 0]
-    for position in broker.ledger.positions.values():
-        if position.symbol != name:
-            continue
-        volumes[position.type] += position.volume
-        if position.type == c.ORDER_TYPE_BUY:
-            book.wake_when_bid(at_most=position.sl or None, at_least=position.tp or None)
-        else:
-            book.wake_when_ask(at_most=position.tp or None, at_least=position.sl or None)
-    for order in broker.ledger.orders.values():
-        if order.symbol == name:
-            _arm_order(broker, book, order)
-    if any(volumes):
-        book.day = _find_day(broker.clock.to_broker_ms(book.ts_ns))
-        book.due_ns = min(book.due_ns, broker.clock.next_midnight_ns(book.ts_ns))
-        if slack is not None:
-            _arm_stop_out(broker, book, volumes, slack)
-
-
-def _arm_order(broker: "Broker", book: Book, order: OrderRow) -> None:
-    if order.type == c.ORDER_TYPE_BUY_LIMIT:
-        book.wake_when_ask(at_most=order.price_open)
-    elif order.type == c.ORDER_TYPE_BUY_STOP:
-        book.wake_when_ask(at_least=order.price_open)
-    elif order.type == c.ORDER_TYPE_SELL_LIMIT:
-        book.wake_when_bid(at_least=order.price_open)
-    else:
-        book.wake_when_bid(at_most=order.price_open)
-    if order.time_expiration:
-        book.due_ns = min(book.due_ns, broker.clock.to_utc_ns(order.time_expiration * 1000))
-
-
-def _arm_stop_out(broker: "Broker", book: Book, volumes: list[int], slack: int) -> None:
-    settings = book.settings
-    if settings.currency_profit != broker.account.currency:
-        book.wake_always()
-        return
-    share = max(0, slack) * book.scale // sum(1 for volume in volumes if volume)
-    buys, sells = volumes
-    if buys:
-        book.wake_when_bid(at_most=book.bid - share // (buys * settings.contract_size))
-    if sells:
-        book.wake_when_ask(at_least=book.ask + share // (sells * settings.contract_size))
-
-
-def _find_day(broker_ms: int) -> int:
-    return broker_ms // (DAY_S * 1000)
+        close_position(broker, worst, worst.volume, c.REASON_SO, comment)
 
 
 def _show(book: Book, price: int) -> str:
