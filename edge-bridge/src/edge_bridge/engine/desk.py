@@ -7,6 +7,7 @@ the terminal for nothing but the quote.
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
@@ -32,6 +33,16 @@ MINUTE_NS = 60_000_000_000
 RULES_AGE_NS = 5 * MINUTE_NS
 """Tick values and margins move with the price, slowly; they are read again this often."""
 KillReason = Literal["drawdown", "manual"]
+StopsReason = Literal["trailing", "break_even", "external"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A stop that was asked for, why, and at which market time."""
+
+    stop_loss: int
+    reason: StopsReason
+    at_ns: int
 
 
 class Guard(Contract):
@@ -63,7 +74,19 @@ class Desk:
     orders: dict[str, Order] = field(default_factory=dict)
     """Orders that are not over: of unknown outcome, or with an open position."""
     external: tuple[Position, ...] = ()
+    """Positions that no order of ours opened."""
+    held: bool = False
+    """Whether the broker's books and ours differ in a way that nobody has judged yet."""
     reconciled: bool = False
+    reconciled_at: datetime | None = None
+    missing_since: dict[str, datetime] = field(default_factory=dict)
+    """Orders whose position is gone while no deal tells why."""
+    moving: dict[int, Asked] = field(default_factory=dict)
+    """Stops that we asked for last, by position."""
+    closed_ns: dict[str, int] = field(default_factory=dict)
+    """Symbols whose market is closed, as of a quote of that time."""
+    cancel_due: bool = False
+    """Whether pending orders have to go."""
     sent_ns: deque[int] = field(default_factory=lambda: deque(maxlen=1_000))
 
     def connect(self) -> bool:
@@ -114,7 +137,7 @@ class Desk:
     def is_settled(self) -> bool:
         """Whether the broker's books and ours agree."""
         undecided = any(order.state != "filled" for order in self.orders.values())
-        return self.reconciled and not undecided and not self.external
+        return self.reconciled and not undecided and not self.held
 
     def draw_picture(
         self, signal: SignalIssued, now_ns: int, reference: Quote | None, *, within_plan: bool

@@ -1,11 +1,9 @@
-"""From a signal to orders: the way that must be short.
+"""From a signal to decisions: the way that must be short.
 
-All accounts are decided first and the intentions written in one step; only then orders leave, one
-an account; a second step holds all that the outside hears. An intention whose answer is missing is
-settled by the broker's books.
+All accounts are decided first; the orders of a step then leave together (see sending.py).
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from time import perf_counter_ns
 from uuid import UUID
@@ -19,37 +17,22 @@ from edge_bridge.engine.journal import Record
 from edge_bridge.engine.models import Cause, Delivery, Order, name_order, write_value
 from edge_bridge.engine.quota import make_calendar
 from edge_bridge.engine.reports import (
-    report_delivery,
-    report_denial,
-    report_outcome,
     report_prediction,
 )
 from edge_bridge.engine.risk import Ticket, judge
+from edge_bridge.engine.sending import Sending, Step
 from edge_bridge.engine.state import EngineState, to_ns
-from edge_bridge.ports import Done, OrderRequest, Rejected, SendResult, Unknown
 
 FUTURE_MAX_NS = 5_000_000_000
 """A signal may be this far ahead of our market clock."""
 SECOND_NS = 1_000_000_000
 
 
-@dataclass(slots=True)
-class Step:
-    """What one signal, or one delayed delivery, leads to."""
-
-    delivered: list[tuple[Delivery, datetime]] = field(default_factory=list)
-    """Predictions that count from now on."""
-    intended: list[Order] = field(default_factory=list)
-    """Orders about to leave."""
-    denied: list[Order] = field(default_factory=list)
-    records: list[Record] = field(default_factory=list)
-
-
 class Entries:
     """Deliver signals and send the orders they lead to."""
 
-    def __init__(self, state: EngineState) -> None:
-        self._state = state
+    def __init__(self, state: EngineState, sending: Sending) -> None:
+        self._state, self._sending = state, sending
 
     def take_signal(self, signal: SignalIssued, cause: Meta, taken_ns: int) -> None:
         """Deliver a signal to every tenant that is due now, and plan the others."""
@@ -63,7 +46,7 @@ class Entries:
                 self._deliver(delivery, recipient.accounts, step)
             elif delivery.key not in state.deliveries:
                 self._plan(delivery, recipient.accounts, step)
-        self._carry_out(step, taken_ns, done=cause.event_id)
+        self._sending.carry_out(step, taken_ns, done=cause.event_id)
 
     def deliver_due(self, *, market_over: bool = False) -> None:
         """Deliver what was delayed until now; all of it once the market is over."""
@@ -75,7 +58,7 @@ class Entries:
             taken_ns, step = perf_counter_ns(), Step()
             step.records.append(("delivery", delivery.key, None))
             self._deliver(delivery, state.directory.find_accounts(delivery.tenant_id), step)
-            self._carry_out(step, taken_ns)
+            self._sending.carry_out(step, taken_ns)
             del state.deliveries[delivery.key]
 
     def _plan(self, delivery: Delivery, accounts: tuple[Account, ...], step: Step) -> None:
@@ -147,55 +130,27 @@ class Entries:
         self, desk: Desk | None, account: Account, signal: SignalIssued
     ) -> Ticket | DenialReason:
         state = self._state
+        if state.switches.is_engaged(account.tenant_id):
+            return "kill_switch"
+        if state.journal.owed:
+            return "storage_full"
         if desk is None:
             return "account_not_tradable"
+        if not desk.connected:
+            return "terminal_unavailable"
         picture = desk.draw_picture(
             signal,
             state.now_ns,
             state.references.get(signal.symbol),
             within_plan=state.directory.is_within_plan(account),
         )
+        quote = picture.quote
+        if quote is not None:
+            age_ms = max(0, state.now_ns - quote.time_ns) / 1e6
+            state.promises.observe(account.account_id, "tick_age_ms", age_ms)
+            if quote.time_ns <= desk.closed_ns.get(signal.symbol, -1):
+                return "market_closed"
         return judge(picture, state.limits)
-
-    def _carry_out(self, step: Step, taken_ns: int, done: UUID | None = None) -> None:
-        """Write the intentions, send them, write everything else.
-
-        Killed in between, the message is not done: it comes again, finds the intentions, and
-        answers only for the accounts that have none.
-        """
-        state = self._state
-        if step.intended:
-            state.journal.write(records=[each.record for each in step.intended], quiet=True)
-        settled = [self._send(order, taken_ns) for order in step.intended]
-        events = [report_delivery(delivery, now) for delivery, now in step.delivered]
-        events += [report_denial(order) for order in step.denied]
-        now = state.clock.now()
-        for order in settled:
-            event = report_outcome(order, now)
-            if event is not None:
-                events.append(event)
-        records: list[Record] = [each.record for each in step.denied + settled]
-        state.journal.write(
-            events=events,
-            records=records + step.records,
-            done=() if done is None else (done,),
-        )
-        for order in settled:
-            state.desks[order.account_id].refresh(state.now_ns, (order.symbol,))
-
-    def _send(self, order: Order, taken_ns: int) -> Order:
-        """Hand one order to its terminal, once."""
-        now_ns = self._state.now_ns
-        desk = self._state.desks[order.account_id]
-        desk.orders[order.key] = order
-        desk.sent_ns.append(now_ns)
-        request = _ask(order)
-        path_us = (perf_counter_ns() - taken_ns) / 1_000
-        answer = desk.terminal.send(request)
-        reported = replace(order, order_path_us=path_us, predicted=True)
-        settled = record_answer(reported, answer, now_ns)
-        keep_order(desk, settled)
-        return settled
 
 
 def _decide(
@@ -232,40 +187,3 @@ def _decide(
         magic=magic if ticket else 0,
         exit_ns=to_ns(signal.as_of) + signal.horizon_s * SECOND_NS,
     )
-
-
-def _ask(order: Order) -> OrderRequest:
-    return OrderRequest(
-        client_id=order.key,
-        symbol=order.symbol,
-        side=order.direction,
-        volume=order.volume,
-        stop_loss=order.stop_loss,
-        take_profit=order.take_profit,
-        magic=order.magic,
-        comment=f"sinyal {order.magic:x}",
-    )
-
-
-def record_answer(order: Order, answer: SendResult, now_ns: int) -> Order:
-    """The order as the terminal's answer leaves it; an acknowledgement without a price is open."""
-    match answer:
-        case Done() if answer.price > 0 and answer.deal > 0 and answer.position > 0:
-            return order.move(
-                "filled", volume=answer.volume, price_open=answer.price, opened_ns=now_ns,
-                position=answer.position, deal=answer.deal,
-            )  # fmt: skip
-        case Done():
-            return order.move("unknown", retcode=answer.code, reason="placed")
-        case Unknown():
-            return order.move("unknown", retcode=answer.code, reason=answer.reason[:80])
-        case Rejected():
-            return order.move("rejected", retcode=answer.code, reason=answer.reason[:80])
-
-
-def keep_order(desk: Desk, order: Order) -> None:
-    """Keep an order at its desk while it is not over."""
-    if order.state in ("filled", "unknown", "intended"):
-        desk.orders[order.key] = order
-    else:
-        desk.orders.pop(order.key, None)

@@ -92,6 +92,19 @@ class Order:
     """Why we sent the close; written before it is sent."""
     retcode: int = 0
     reason: str = ""
+    reduced: int = 0
+    """Volume that was closed while the rest stayed open."""
+    reduced_deal: int = 0
+    """The newest deal that is in it."""
+    part_sent: bool = False
+    """Whether the planned partial close left; it leaves once."""
+    moved_ns: int = 0
+    """Market time at which the stops were last seen to have changed."""
+
+    @property
+    def volume_left(self) -> int:
+        """Volume that is still open, as far as it was reported."""
+        return self.volume - self.reduced
 
     def move(self, state: OrderState, **facts: Any) -> "Order":
         """The order in its next state. Raises IllegalTransition."""

@@ -39,6 +39,11 @@ class DailyQuota:
                 del self._used[(tenant_id, old)]
         self._used[key] = self._used.get(key, 0) + 1
 
+    def describe(self) -> object:
+        """Everything counted and latched, for the digest."""
+        used = {f"{tenant}/{day}": count for (tenant, day), count in self._used.items()}
+        return [used, {str(tenant): at.isoformat() for tenant, at in self._latched.items()}]
+
     def latch(self, tenant_id: UUID | None, message: QuotaExhausted) -> bool:
         """Stop a tenant's predictions until the meter says; tell whether this was news."""
         if tenant_id is None or message.meter != "prediction":

@@ -1,6 +1,6 @@
 """Everything the engine knows, in one place that its parts share; read back at the start."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -8,12 +8,20 @@ from uuid import UUID
 
 from contracts.ai_orchestration import SignalIssued
 from contracts.subscription_service import EntitlementsChanged, QuotaExhausted
+from contracts.trading_limits import NewsWindow, TradingLimits
 from edge_bridge.engine.desk import Desk, Guard
+from edge_bridge.engine.differences import Differences
 from edge_bridge.engine.directory import Account, Directory
-from edge_bridge.engine.journal import BusinessClock, EngineJournal, Record
+from edge_bridge.engine.flights import Acts, OrderFlight
+from edge_bridge.engine.journal import BusinessClock, Record
+from edge_bridge.engine.limits import LimitBook, Owner
 from edge_bridge.engine.models import Delivery, Order, read_value
+from edge_bridge.engine.pen import Pen
 from edge_bridge.engine.quota import DailyQuota
 from edge_bridge.engine.risk import RiskLimits
+from edge_bridge.engine.sla import Promises
+from edge_bridge.engine.switches import Switches
+from edge_bridge.engine.timing import Timing
 from edge_bridge.ports import Quote
 
 HANDLED_KEPT = 100_000
@@ -21,6 +29,8 @@ HANDLED_KEPT = 100_000
 ORDERS_KEPT = timedelta(days=7)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OVER = frozenset({"closed", "rejected", "denied"})
+_NOT_ACTED = frozenset({"duplicate_signal", "signal_invalid", "symbol_not_entitled"})
+"""Denials before it is asked whether the bar was acted on."""
 
 
 def to_instant(time_ns: int) -> datetime:
@@ -38,9 +48,10 @@ def to_ns(moment: datetime) -> int:
 class EngineState:
     """Shared by the engine's parts."""
 
-    journal: EngineJournal
+    journal: Pen
     clock: BusinessClock
     limits: RiskLimits
+    timing: Timing = field(default_factory=Timing)
     now_ns: int = 0
     """Market time."""
     directory: Directory = field(default_factory=Directory)
@@ -58,13 +69,41 @@ class EngineState:
     """Orders that are not over, by account: handed to the desk when it opens."""
     sent: dict[UUID, list[int]] = field(default_factory=dict)
     guards: dict[UUID, Guard] = field(default_factory=dict)
+    switches: Switches = field(default_factory=Switches)
+    book: LimitBook = field(default_factory=LimitBook)
+    differences: Differences = field(default_factory=Differences)
+    in_flight: dict[str, OrderFlight] = field(default_factory=dict)
+    """Orders that were handed over and have not answered, by key."""
+    told_killed: dict[UUID, str] = field(default_factory=dict)
+    """Accounts whose own latch was reported, and its reason."""
+    refused: Counter[str] = field(default_factory=Counter)
+    """Messages that changed nothing because they cannot be true, by type."""
     orders_made: int = 0
+    acts: Acts = field(init=False)
+    promises: Promises = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.acts = Acts(self.timing.answer_wait)
+        self.promises = Promises(self.timing.sla_limits, self.timing.sla_window_s)
+
+    @property
+    def trading_limits(self) -> dict[Owner, TradingLimits]:
+        """Limits by tenant and account; None for all accounts of the tenant without their own."""
+        return self.book.limits
+
+    @property
+    def news(self) -> tuple[NewsWindow, ...]:
+        """The news calendar."""
+        return self.book.news
+
+    def limits_of(self, account: Account) -> TradingLimits:
+        """The limits that hold for an account."""
+        return self.book.of(account)
 
     def remember(self, order: Order) -> None:
         """Keep what an order says about later signals."""
-        self.orders_made += order.magic > 0
         self.handled[(order.signal_id, order.account_id)] = None
-        if order.denial not in ("duplicate_signal", "signal_invalid"):
+        if order.denial not in _NOT_ACTED:
             self.bars.setdefault((order.bar_id, order.tenant_id), order.signal_id)
         if len(self.handled) > HANDLED_KEPT:
             self.handled.popitem(last=False)
@@ -97,6 +136,10 @@ class EngineState:
             self.guards[UUID(key)] = Guard.model_validate_json(text)
         for key, text in load("delivery").items():
             self.deliveries[key] = read_value(Delivery, text)
+        self.told_killed = {UUID(key): text for key, text in load("told_killed").items()}
+        self.switches.load(load)
+        self.book.load(load)
+        self.differences.load(load)
         self._load_orders(load)
 
     def _load_orders(self, load: Callable[[str], dict[str, str]]) -> None:
@@ -114,6 +157,7 @@ class EngineState:
             if order.state not in _OVER:
                 self.orders.setdefault(order.account_id, {})[order.key] = order
             if order.magic:
+                self.orders_made += 1
                 self.sent.setdefault(order.account_id, []).append(order.decided_ns)
         if forgotten:
             self.journal.write(records=forgotten)
