@@ -52,11 +52,9 @@ def describe_state(state: EngineState) -> dict[str, object]:
         },
         "told_killed": {str(key): reason for key, reason in state.told_killed.items()},
         "deliveries": {key: each.due_ns for key, each in state.deliveries.items()},
-        "handled": sorted(f"{signal}/{account}" for signal, account in state.handled),
-        "delivered": sorted(
-            f"{signal}/{tenant}/{day}" for (signal, tenant), day in state.delivered.items()
-        ),
-        "bars": sorted(f"{bar}/{tenant}/{signal}" for (bar, tenant), signal in state.bars.items()),
+        "handled": sorted(f"{signal}/{account}" for signal, account, _ in state.handled),
+        "delivered": sorted(f"{signal}/{tenant}/{day}" for signal, tenant, day in state.delivered),
+        "bars": sorted(f"{bar}/{tenant}/{signal}" for bar, tenant, signal in state.bars),
         "sent": {key: times for key, times in recent.items() if times},
         "orders_made": state.orders_made,
     }

@@ -3,7 +3,9 @@
 One thread owns it. Messages may come twice and in any order; market time only moves forward.
 """
 
-from collections.abc import Iterable
+import gc
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from time import perf_counter_ns
 from uuid import UUID
 
@@ -25,6 +27,18 @@ from edge_bridge.engine.timing import Timing
 from edge_bridge.ports import Quote
 
 NEVER_NS = 2**63 - 1
+
+
+@contextmanager
+def hold_collections() -> Iterator[None]:
+    """Keep the garbage collector from stopping an order on its way."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 class Engine:
@@ -59,7 +73,9 @@ class Engine:
         """Take one message; it is marked done in the step that holds its effects."""
         data = envelope.data
         if isinstance(data, SignalIssued):
-            self._entries.take_signal(data, envelope.meta, perf_counter_ns())
+            taken_ns = perf_counter_ns()
+            with hold_collections():
+                self._entries.take_signal(data, envelope.meta, taken_ns)
         else:
             self._reception.take(envelope)
 
@@ -173,6 +189,7 @@ class Engine:
             ]
             if due:
                 self._exits.close(desk, due)
+        self._exits.collect_acts()
 
     def _keep_guard(self, account_id: UUID, changes: dict[str, object]) -> None:
         desk = self.state.desks.get(account_id)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from contracts.ai_orchestration import SignalIssued
 from contracts.envelope import Envelope, Meta
+from contracts.subscription_service import EntitlementsChanged
 from contracts.trading_reasons import DenialReason
 from edge_bridge.engine.desk import Desk
 from edge_bridge.engine.directory import Account
@@ -28,6 +29,25 @@ FUTURE_MAX_NS = 5_000_000_000
 SECOND_NS = 1_000_000_000
 
 
+class Times:
+    """A signal's times as numbers and the instant of the decision, worked out once for all."""
+
+    __slots__ = ("_days", "as_of_ns", "exit_ns", "expires_ns", "name", "now")
+
+    def __init__(self, signal: SignalIssued, now: datetime) -> None:
+        self.name, self.now = str(signal.signal_id), now
+        self.as_of_ns, self.expires_ns = to_ns(signal.as_of), to_ns(signal.expires_at)
+        self.exit_ns = self.as_of_ns + signal.horizon_s * SECOND_NS
+        self._days: dict[str, str] = {}
+
+    def day(self, plan: EntitlementsChanged) -> str:
+        """The day of the decision on a tenant's calendar."""
+        day = self._days.get(plan.time_zone)
+        if day is None:
+            day = self._days[plan.time_zone] = make_calendar(plan)(self.now)
+        return day
+
+
 class Entries:
     """Deliver signals and send the orders they lead to."""
 
@@ -37,15 +57,15 @@ class Entries:
     def take_signal(self, signal: SignalIssued, cause: Meta, taken_ns: int) -> None:
         """Deliver a signal to every tenant that is due now, and plan the others."""
         state, step = self._state, Step()
-        as_of_ns = to_ns(signal.as_of)
+        times = Times(signal, state.clock.now())
         link = Cause(cause.event_id, cause.correlation_id)
         for recipient in state.directory.find_recipients(signal.symbol):
             delay_ns = recipient.entitlements.prediction_delay_s * SECOND_NS
-            delivery = Delivery(recipient.tenant_id, signal, link, as_of_ns + delay_ns)
+            delivery = Delivery(recipient.tenant_id, signal, link, times.as_of_ns + delay_ns)
             if not delay_ns:
-                self._deliver(delivery, recipient.accounts, step)
+                self._deliver(delivery, recipient.accounts, step, times)
             elif delivery.key not in state.deliveries:
-                self._plan(delivery, recipient.accounts, step)
+                self._plan(delivery, recipient.accounts, step, times)
         self._sending.carry_out(step, taken_ns, done=cause.event_id)
 
     def deliver_due(self, *, market_over: bool = False) -> None:
@@ -57,14 +77,18 @@ class Entries:
         for delivery in sorted(due, key=lambda each: (each.due_ns, each.key)):
             taken_ns, step = perf_counter_ns(), Step()
             step.records.append(("delivery", delivery.key, None))
-            self._deliver(delivery, state.directory.find_accounts(delivery.tenant_id), step)
+            times = Times(delivery.signal, state.clock.now())
+            accounts = state.directory.find_accounts(delivery.tenant_id)
+            self._deliver(delivery, accounts, step, times)
             self._sending.carry_out(step, taken_ns)
             del state.deliveries[delivery.key]
 
-    def _plan(self, delivery: Delivery, accounts: tuple[Account, ...], step: Step) -> None:
+    def _plan(
+        self, delivery: Delivery, accounts: tuple[Account, ...], step: Step, times: Times
+    ) -> None:
         """Keep a delivery for later, or make it when its time has come already."""
         if delivery.due_ns <= self._state.now_ns:
-            self._deliver(delivery, accounts, step)
+            self._deliver(delivery, accounts, step, times)
             return
         self._state.deliveries[delivery.key] = delivery
         step.records.append(("delivery", delivery.key, write_value(delivery)))
@@ -82,52 +106,57 @@ class Entries:
         if records:
             self._state.journal.write(events=list(events.values()), records=records)
 
-    def _deliver(self, delivery: Delivery, accounts: tuple[Account, ...], step: Step) -> None:
+    def _deliver(
+        self, delivery: Delivery, accounts: tuple[Account, ...], step: Step, times: Times
+    ) -> None:
         """Decide one tenant's accounts; exactly one outcome each."""
         state, signal, tenant_id = self._state, delivery.signal, delivery.tenant_id
-        fresh = [each for each in accounts if not state.is_handled(signal, each)]
+        handled = state.handled.of(signal.signal_id)
+        fresh = [each for each in accounts if each.account_id not in handled]
         if not fresh:
             return
-        now = state.clock.now()
-        known_day = state.delivered.get((signal.signal_id, tenant_id))
-        reason, day = self._judge_delivery(delivery, now, known_day)
+        known = state.delivered.of(signal.signal_id).get(tenant_id)
+        known_day = None if known is None else str(known)
+        reason, day = self._judge_delivery(delivery, known_day, times)
         if day is not None and known_day is None:
             state.note_delivered(signal.signal_id, tenant_id, day)
-            step.delivered.append((delivery, now))
+            step.delivered.append((delivery, times.now))
         for account in fresh:
             desk = state.desks.get(account.account_id)
-            verdict = reason or self._judge_account(desk, account, signal)
-            order = _decide(delivery, account, verdict, state.now_ns, decided=(now, day))
+            verdict = reason or self._judge_account(desk, account, signal, step)
+            order = _decide(delivery, account, verdict, state.now_ns, times=times, day=day)
             state.remember(order)
             (step.denied if order.state == "denied" else step.intended).append(order)
 
     def _judge_delivery(
-        self, delivery: Delivery, now: datetime, known_day: str | None
+        self, delivery: Delivery, known_day: str | None, times: Times
     ) -> tuple[DenialReason | None, str | None]:
         """What speaks against the delivery itself, and the day it counts for when nothing does."""
         state, signal, tenant_id = self._state, delivery.signal, delivery.tenant_id
-        reason = self._judge_signal(signal, tenant_id)
+        reason = self._judge_signal(signal, tenant_id, times)
         if reason is not None or known_day is not None:
             return reason, None if reason else known_day
         plan = state.directory.entitlements[tenant_id]
-        day = make_calendar(plan)(now)
-        if not state.quota.has_room(tenant_id, plan, day, now):
+        day = times.day(plan)
+        if not state.quota.has_room(tenant_id, plan, day, times.now):
             return "quota_exhausted", None
         return None, day
 
-    def _judge_signal(self, signal: SignalIssued, tenant_id: UUID) -> DenialReason | None:
+    def _judge_signal(
+        self, signal: SignalIssued, tenant_id: UUID, times: Times
+    ) -> DenialReason | None:
         state = self._state
         if not state.directory.is_entitled(tenant_id, signal.symbol):
             return "symbol_not_entitled"
-        as_of_ns, expires_ns = to_ns(signal.as_of), to_ns(signal.expires_at)
-        if as_of_ns > state.now_ns + FUTURE_MAX_NS or expires_ns <= as_of_ns:
+        if times.as_of_ns > state.now_ns + FUTURE_MAX_NS or times.expires_ns <= times.as_of_ns:
             return "signal_invalid"
-        if state.bars.get((signal.bar_id, tenant_id), signal.signal_id) != signal.signal_id:
+        acted = state.bars.of(signal.bar_id).get(tenant_id)
+        if acted is not None and acted != signal.signal_id:
             return "duplicate_signal"
-        return "signal_expired" if state.now_ns >= expires_ns else None
+        return "signal_expired" if state.now_ns >= times.expires_ns else None
 
     def _judge_account(
-        self, desk: Desk | None, account: Account, signal: SignalIssued
+        self, desk: Desk | None, account: Account, signal: SignalIssued, step: Step
     ) -> Ticket | DenialReason:
         state = self._state
         if state.switches.is_engaged(account.tenant_id):
@@ -146,8 +175,7 @@ class Entries:
         )
         quote = picture.quote
         if quote is not None:
-            age_ms = max(0, state.now_ns - quote.time_ns) / 1e6
-            state.promises.observe(account.account_id, "tick_age_ms", age_ms)
+            step.ages_ns.append((account.account_id, state.now_ns - quote.time_ns))
             if quote.time_ns <= desk.closed_ns.get(signal.symbol, -1):
                 return "market_closed"
         return judge(picture, state.limits)
@@ -159,10 +187,11 @@ def _decide(
     verdict: Ticket | DenialReason,
     now_ns: int,
     *,
-    decided: tuple[datetime, str | None],
+    times: Times,
+    day: str | None,
 ) -> Order:
-    signal, (now, day) = delivery.signal, decided
-    key, order_id, magic = name_order(signal, account.account_id)
+    signal = delivery.signal
+    key, order_id, magic = name_order(times.name, account.account_id)
     ticket = verdict if isinstance(verdict, Ticket) else None
     return Order(
         key=key,
@@ -177,7 +206,7 @@ def _decide(
         state="intended" if ticket else "denied",
         cause=delivery.cause,
         decided_ns=now_ns,
-        decided_at=now,
+        decided_at=times.now,
         visible_ns=delivery.due_ns,
         delivered_day=day,
         denial=None if isinstance(verdict, Ticket) else verdict,
@@ -185,5 +214,5 @@ def _decide(
         stop_loss=ticket.stop_loss if ticket else 0,
         take_profit=ticket.take_profit if ticket else 0,
         magic=magic if ticket else 0,
-        exit_ns=to_ns(signal.as_of) + signal.horizon_s * SECOND_NS,
+        exit_ns=times.exit_ns,
     )

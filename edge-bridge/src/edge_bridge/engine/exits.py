@@ -5,6 +5,7 @@ also ends the order. Closing again is safe where opening again is not: a close n
 Still only one request at a time touches a position, and the broker's truth is read before the next.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from contracts.envelope import Envelope
@@ -40,11 +41,17 @@ class Exits:
 
     def watch(self) -> None:
         """Read every account, settle, report, close; one write a desk, and only when needed."""
-        for desk in list(self._state.desks.values()):
-            self.watch_desk(desk)
+        self.watch_desks(list(self._state.desks.values()))
 
-    def watch_desk(self, desk: Desk) -> None:
-        """Bring one desk up to the market time."""
+    def watch_desks(self, desks: Sequence[Desk]) -> None:
+        """Bring desks up to the market time: all that is due is handed over before any answer is
+        looked for."""
+        for desk in desks:
+            self._look_at(desk)
+        if len(self._state.acts):
+            self.collect_acts()
+
+    def _look_at(self, desk: Desk) -> None:
         if not desk.refresh(self._state.now_ns, tuple(self._state.references)):
             desk.reconciled = False
             return
@@ -60,11 +67,11 @@ class Exits:
         ]
         if due:
             self.close(desk, due)
-        if self._sweep.sweep(desk) | self._protection.protect(desk):
-            self.collect_acts()
+        self._sweep.sweep(desk)
+        self._protection.protect(desk)
 
     def close(self, desk: Desk, due: list[tuple[Order, CloseReason]]) -> None:
-        """Close positions of a desk for the reasons given, and report what is flat then."""
+        """Ask for positions of a desk to be closed, for the reasons given."""
         state = self._state
         marked: list[Order] = []
         for order, reason in due:
@@ -77,7 +84,7 @@ class Exits:
                 state.journal.write(records=[order.record for order in changed], quiet=True)
             except StorageFull:  # leaving a position is always allowed; only the reason may be lost
                 state.journal.write(records=[order.record for order in changed])
-        now, begun = state.clock.now(), False
+        now = state.clock.now()
         for order in marked:
             position = desk.find_position(order)
             if position is not None and state.acts.may_begin(
@@ -85,10 +92,9 @@ class Exits:
             ):
                 # Whatever the answer is, the deals tell; a refused close is tried again later.
                 request = CloseRequest(position, magic=order.magic)
-                state.acts.begin(desk, "close", order.position, request, now, order.key)
-                begun = True
-        if begun:
-            self.collect_acts()
+                state.acts.begin(
+                    desk, "close", order.position, request, now=now, order_key=order.key
+                )
 
     def collect_acts(self) -> int:
         """Take the answers of closes, moves and cancellations; return how many are under way."""
@@ -106,9 +112,8 @@ class Exits:
     def due_ns(self, desk: Desk, order: Order) -> int:
         """Market time at which an open position has to go."""
         seconds = self._state.limits_of(desk.account).exits.time_exit_s
-        return min(
-            order.exit_ns, order.opened_ns + seconds * SECOND_NS if seconds else order.exit_ns
-        )
+        early_ns = order.opened_ns + seconds * SECOND_NS
+        return min(order.exit_ns, early_ns) if seconds else order.exit_ns
 
     def _find_exit(self, desk: Desk, order: Order) -> CloseReason | None:
         if desk.guard.killed == "drawdown":

@@ -26,7 +26,7 @@ Place = tuple[UUID, Purpose | Literal["position"], int]
 """Account, and the position or pending order that is touched."""
 RETRY_FIRST_NS = 1_000_000_000
 RETRY_MAX_NS = 60_000_000_000
-NO_CHANGES = 10_025
+PAUSES_MAX = 10_000
 MARKET_CLOSED = 10_018
 NO_ANSWER = Unknown(0, "no answer in time")
 
@@ -92,6 +92,7 @@ class Acts:
         purpose: Purpose,
         subject: int,
         action: Action,
+        *,
         now: datetime,
         order_key: str = "",
     ) -> None:
@@ -123,12 +124,13 @@ class Acts:
         self._refused.pop((desk.account.account_id, purpose, subject), None)
 
     def _note(self, place: Place, result: SendResult, now_ns: int) -> None:
-        """The more refusals in a row, the longer the pause of market time before the next try."""
+        """The more refusals in a row, the longer the pause of market time before the next try;
+        after a success the broker's books get a moment to show it."""
+        if len(self._refused) >= PAUSES_MAX:
+            self._refused = {k: each for k, each in self._refused.items() if each.next_ns > now_ns}
         match result:
-            case Done():
-                self._refused.pop(place, None)
-            case Rejected(code) if code == NO_CHANGES:
-                self._refused.pop(place, None)
+            case Done() | Rejected(code=10_025):  # done, or as asked already
+                self._refused[place] = _Refusals(0, now_ns + RETRY_FIRST_NS)
             case _:
                 known = self._refused.setdefault(place, _Refusals())
                 pause = min(RETRY_MAX_NS, RETRY_FIRST_NS << min(known.count, 10))

@@ -1,4 +1,4 @@
-"""What happened to open positions since the last look: parts closed, stops moved, volumes that differ.
+"""What happened to open positions since the last look: parts closed, stops moved, odd volumes.
 
 The broker's positions and deals are the truth, whoever acted. So a change is reported from what was
 read, never from an answer, and each one once, in the step that also notes it.
@@ -100,7 +100,7 @@ class Holdings:
         if order.volume_left == position.volume:
             settle_missing(self._state, desk, order, now, into)
         else:
-            note_missing(self._state, desk, order, now, into, position)
+            note_missing(self._state, desk, order, now, into, position=position)
 
 
 def note_missing(
@@ -109,6 +109,7 @@ def note_missing(
     order: Order,
     now: datetime,
     into: Changes,
+    *,
     position: Position | None = None,
 ) -> None:
     """The broker's deals do not explain what was seen: hold the account once that lasts."""

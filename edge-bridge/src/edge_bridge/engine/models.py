@@ -157,8 +157,8 @@ def _dump_contract(value: object) -> object:
     raise TypeError(type(value).__name__)
 
 
-def name_order(signal: SignalIssued, account_id: UUID) -> tuple[str, UUID, int]:
+def name_order(signal: str, account_id: UUID) -> tuple[str, UUID, int]:
     """The outcome's key, the order's id and its magic: the same whenever they are asked for."""
-    key = f"{signal.signal_id}/{account_id}"
+    key = f"{signal}/{account_id}"
     order_id = derived_id("order", key)
     return key, order_id, order_id.int % (MAGIC_MAX - 1) + 1

@@ -1,7 +1,8 @@
 """Writes the engine's steps, and keeps them while the disk takes none.
 
-An intention that cannot be written is refused at once: nobody may act on it. A step that tells what
-has happened already cannot be refused; it waits here, in order, and while one waits no entry leaves.
+An intention that cannot be written is refused at once: nobody may act on it. A step that tells
+what has happened already cannot be refused; it waits here, in order, and while one waits no entry
+leaves.
 """
 
 from collections import deque

@@ -1,8 +1,8 @@
 """Looks after open positions as their owner's plan says: break-even, trailing stop, an early part.
 
 Stops move at most once a second of market time and only towards the price; a refused move is tried
-again ever later, and given up until a better stop is due. The early part is asked for once: when its
-answer is lost, the broker's deals tell, and it is not asked for again.
+again ever later, and given up until a better stop is due. The early part is asked for once: when
+its answer is lost, the broker's deals tell, and it is not asked for again.
 """
 
 from dataclasses import replace
@@ -16,9 +16,7 @@ from edge_bridge.engine.state import EngineState
 from edge_bridge.engine.stops import Move, is_frozen, plan_part, plan_stop
 from edge_bridge.ports import (
     CloseRequest,
-    Instrument,
     Position,
-    Quote,
     Rejected,
     StopsRequest,
 )
@@ -33,17 +31,15 @@ class Protection:
     def __init__(self, state: EngineState) -> None:
         self._state = state
 
-    def protect(self, desk: Desk) -> bool:
-        """Hand over what the plan asks for now; tell whether anything was."""
+    def protect(self, desk: Desk) -> None:
+        """Hand over what the plan asks for now."""
         plan = self._state.limits_of(desk.account).exits
         if not (plan.break_even_at or plan.trailing_distance or plan.partial_close_at):
-            return False
-        begun = False
+            return
         for order in list(desk.orders.values()):
             position = desk.find_position(order) if order.state == "filled" else None
             if position is not None and order.exit_reason is None:
-                begun |= self._protect_position(desk, order, position, plan)
-        return begun
+                self._protect_position(desk, order, position, plan)
 
     def _protect_position(
         self, desk: Desk, order: Order, position: Position, plan: ExitPlan
@@ -55,19 +51,16 @@ class Protection:
         rules = contract.instrument
         if is_frozen(position, quote, rules.freeze_level):
             return False
-        if self._close_part(desk, order, position, quote, plan, rules):
+        volume = 0 if order.part_sent else plan_part(position, quote, plan, rules)
+        if volume and self._close_part(desk, order, position, volume):
             return True
         move = plan_stop(position, quote, plan, rules)
         return move is not None and self._move(desk, position, move, order, plan)
 
-    def _close_part(
-        self, desk: Desk, order: Order, position: Position, quote: Quote, plan: ExitPlan,
-        rules: Instrument,
-    ) -> bool:  # fmt: skip
+    def _close_part(self, desk: Desk, order: Order, position: Position, volume: int) -> bool:
         acts, state = self._state.acts, self._state
         subject = position.identifier
-        volume = 0 if order.part_sent else plan_part(position, quote, plan, rules)
-        if not volume or not acts.may_begin(desk, "part", subject, state.now_ns):
+        if not acts.may_begin(desk, "part", subject, state.now_ns):
             return False
         if acts.count_refusals(desk, "part", subject) >= REFUSALS_MAX:
             return False
@@ -78,7 +71,7 @@ class Protection:
             return False  # unwritten, a restart would close another part
         desk.orders[order.key] = sent
         request = CloseRequest(position, volume, magic=order.magic)
-        acts.begin(desk, "part", subject, request, state.clock.now(), order.key)
+        acts.begin(desk, "part", subject, request, now=state.clock.now(), order_key=order.key)
         return True
 
     def _move(
@@ -97,7 +90,7 @@ class Protection:
             return False
         desk.moving[subject] = Asked(move.stop_loss, move.reason, state.now_ns)
         request = StopsRequest(position, move.stop_loss, position.take_profit)
-        acts.begin(desk, "stops", subject, request, state.clock.now(), order.key)
+        acts.begin(desk, "stops", subject, request, now=state.clock.now(), order_key=order.key)
         return True
 
     def take_answer(self, answer: Answer) -> None:

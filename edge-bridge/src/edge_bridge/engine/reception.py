@@ -5,7 +5,7 @@ Each is kept in the step that marks it done. What cannot be true changes nothing
 
 from uuid import UUID
 
-from contracts.envelope import Envelope, Meta
+from contracts.envelope import Envelope, Message, Meta
 from contracts.subscription_service import EntitlementsChanged, QuotaExhausted
 from contracts.trading_engine import (
     AccountLinked,
@@ -33,14 +33,20 @@ class Reception:
 
     def take(self, envelope: Envelope) -> None:
         """Take one message."""
-        meta, data, records = envelope.meta, envelope.data, list[Record]()
+        meta, data = envelope.meta, envelope.data
         match data:
             case AccountLinked() | AccountUnlinked():
                 self._change_account(data, meta)
-                return
             case EngageKillSwitch() | ReleaseKillSwitch():
                 self._turn_switch(data, meta)
-                return
+            case _:
+                records = self._keep(data, meta)
+                self._state.journal.write(records=records, done=(meta.event_id,))
+
+    def _keep(self, data: Message, meta: Meta) -> list[Record]:
+        """Take what only has to be remembered; what cannot be true is counted."""
+        records: list[Record] = []
+        match data:
             case EntitlementsChanged():
                 if self._state.directory.entitle(meta.tenant_id, data):
                     records.append(("entitlements", str(meta.tenant_id), data.model_dump_json()))
@@ -59,7 +65,7 @@ class Reception:
                     self._state.refused["NewsCalendarPublished"] += 1
             case _:
                 pass
-        self._state.journal.write(records=records, done=(meta.event_id,))
+        return records
 
     def _owns(self, tenant_id: UUID | None, account_id: UUID | None) -> bool:
         """Whether an account may be named by a tenant: its own, or one that is not known yet."""
@@ -107,7 +113,7 @@ class Reception:
     def _act(self, switch: Switch, desks: list[Desk]) -> None:
         for desk in desks:
             desk.cancel_due = switch.engaged
-            self._exits.watch_desk(desk)
+        self._exits.watch_desks(desks)
 
     def _change_account(self, data: AccountLinked | AccountUnlinked, meta: Meta) -> None:
         directory = self._state.directory
@@ -145,4 +151,4 @@ class Reception:
             desk.cancel_due = state.switches.is_engaged(account.tenant_id)
             state.desks[account.account_id] = desk
         if desk is not None:
-            self._exits.watch_desk(desk)
+            self._exits.watch_desks((desk,))

@@ -1,7 +1,7 @@
 """Orders on their way: all of a step are handed over first, only then answers are looked for.
 
-The intentions are durable before the first order leaves. An order that does not answer at once stays
-in flight; one that never answers is of unknown outcome, settled by the broker's books.
+The intentions are durable before the first order leaves. An order that does not answer at once
+stays in flight; one that never answers is of unknown outcome, settled by the broker's books.
 """
 
 from collections.abc import Sequence
@@ -30,6 +30,8 @@ class Step:
     """Orders about to leave."""
     denied: list[Order] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
+    ages_ns: list[tuple[UUID, int]] = field(default_factory=list)
+    """How old the quotes were that the accounts were judged by."""
 
 
 class Sending:
@@ -53,6 +55,8 @@ class Sending:
                 step.denied += [_deny_unwritten(order) for order in step.intended]
             else:
                 flights = self._hand_over(step.intended, taken_ns)
+        for account_id, age_ns in step.ages_ns:
+            state.promises.observe(account_id, "tick_age_ms", max(0, age_ns) / 1e6)
         into = Changes()
         into.events += [report_delivery(delivery, now) for delivery, now in step.delivered]
         into.events += [report_denial(order) for order in step.denied]

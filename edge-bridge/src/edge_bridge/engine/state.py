@@ -1,12 +1,11 @@
 """Everything the engine knows, in one place that its parts share; read back at the start."""
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from contracts.ai_orchestration import SignalIssued
 from contracts.subscription_service import EntitlementsChanged, QuotaExhausted
 from contracts.trading_limits import NewsWindow, TradingLimits
 from edge_bridge.engine.desk import Desk, Guard
@@ -15,6 +14,7 @@ from edge_bridge.engine.directory import Account, Directory
 from edge_bridge.engine.flights import Acts, OrderFlight
 from edge_bridge.engine.journal import BusinessClock, Record
 from edge_bridge.engine.limits import LimitBook, Owner
+from edge_bridge.engine.memory import Pairs
 from edge_bridge.engine.models import Delivery, Order, read_value
 from edge_bridge.engine.pen import Pen
 from edge_bridge.engine.quota import DailyQuota
@@ -24,8 +24,6 @@ from edge_bridge.engine.switches import Switches
 from edge_bridge.engine.timing import Timing
 from edge_bridge.ports import Quote
 
-HANDLED_KEPT = 100_000
-"""So many (signal, account) pairs are remembered to know a repetition."""
 ORDERS_KEPT = timedelta(days=7)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OVER = frozenset({"closed", "rejected", "denied"})
@@ -59,11 +57,11 @@ class EngineState:
     desks: dict[UUID, Desk] = field(default_factory=dict)
     deliveries: dict[str, Delivery] = field(default_factory=dict)
     references: dict[str, Quote] = field(default_factory=dict)
-    handled: OrderedDict[tuple[UUID, UUID], None] = field(default_factory=OrderedDict)
+    handled: Pairs = field(default_factory=Pairs)
     """(signal, account) with an outcome."""
-    delivered: OrderedDict[tuple[UUID, UUID], str] = field(default_factory=OrderedDict)
+    delivered: Pairs = field(default_factory=Pairs)
     """(signal, tenant) -> the day the prediction counts for."""
-    bars: OrderedDict[tuple[UUID, UUID], UUID] = field(default_factory=OrderedDict)
+    bars: Pairs = field(default_factory=Pairs)
     """(bar, tenant) -> the signal that was acted on."""
     orders: dict[UUID, dict[str, Order]] = field(default_factory=dict)
     """Orders that are not over, by account: handed to the desk when it opens."""
@@ -102,25 +100,14 @@ class EngineState:
 
     def remember(self, order: Order) -> None:
         """Keep what an order says about later signals."""
-        self.handled[(order.signal_id, order.account_id)] = None
+        self.handled.add(order.signal_id, order.account_id, None)
         if order.denial not in _NOT_ACTED:
-            self.bars.setdefault((order.bar_id, order.tenant_id), order.signal_id)
-        if len(self.handled) > HANDLED_KEPT:
-            self.handled.popitem(last=False)
-        if len(self.bars) > HANDLED_KEPT:
-            self.bars.popitem(last=False)
-
-    def is_handled(self, signal: SignalIssued, account: Account) -> bool:
-        """Whether the signal has its outcome on the account."""
-        return (signal.signal_id, account.account_id) in self.handled
+            self.bars.add(order.bar_id, order.tenant_id, order.signal_id)
 
     def note_delivered(self, signal_id: UUID, tenant_id: UUID, day: str) -> None:
         """Count a prediction, once a signal and tenant."""
-        if (signal_id, tenant_id) not in self.delivered:
-            self.delivered[(signal_id, tenant_id)] = day
+        if self.delivered.add(signal_id, tenant_id, day):
             self.quota.count(tenant_id, day)
-            if len(self.delivered) > HANDLED_KEPT:
-                self.delivered.popitem(last=False)
 
     def load(self) -> None:
         """Read everything back from the journal."""

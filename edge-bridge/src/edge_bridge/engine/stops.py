@@ -36,8 +36,8 @@ def plan_stop(position: Position, quote: Quote, plan: ExitPlan, rules: Instrumen
         distance = max(plan.trailing_distance, rules.stops_level)
         moves.append(Move(price - sign * distance, "trailing"))
     best: Move | None = None
-    for stop, reason in moves:
-        stop = _round_back(stop, rules.tick_size, sign)
+    for wanted, reason in moves:
+        stop = _round_back(wanted, rules.tick_size, sign)
         step = plan.trailing_step if reason == "trailing" else 1
         gained = sign * (stop - position.stop_loss) if position.stop_loss else step
         far_enough = sign * (price - stop) >= max(rules.stops_level, 1)

@@ -15,37 +15,32 @@ class Sweep:
     def __init__(self, state: EngineState) -> None:
         self._state = state
 
-    def sweep(self, desk: Desk) -> bool:
-        """Hand over what has to go; tell whether anything was. Asked again until nothing is left:
-        a cancellation or a close names its order or position, so a repetition is harmless."""
-        begun = False
+    def sweep(self, desk: Desk) -> None:
+        """Hand over what has to go. Asked again until nothing is left: a cancellation or a close
+        names its order or position, so a repetition is harmless."""
         owner = desk.account.tenant_id
         switches = self._state.switches
         if desk.cancel_due and switches.is_engaged(owner):
-            begun = self._cancel(desk)
+            self._cancel(desk)
         if desk.external and switches.is_flattening(owner):
-            begun |= self._close_external(desk)
-        return begun
+            self._close_external(desk)
 
-    def _cancel(self, desk: Desk) -> bool:
+    def _cancel(self, desk: Desk) -> None:
         try:
             pending = desk.terminal.pending_orders()
         except TerminalUnavailable:
-            return False
+            return
         desk.cancel_due = bool(pending)
-        state, begun = self._state, False
+        state = self._state
         for order in pending:
             if state.acts.may_begin(desk, "cancel", order.ticket, state.now_ns):
                 request = CancelRequest(order.ticket, order.symbol)
-                state.acts.begin(desk, "cancel", order.ticket, request, state.clock.now())
-                begun = True
-        return begun
+                state.acts.begin(desk, "cancel", order.ticket, request, now=state.clock.now())
 
-    def _close_external(self, desk: Desk) -> bool:
-        state, begun = self._state, False
+    def _close_external(self, desk: Desk) -> None:
+        state, there = self._state, {each.identifier for each in desk.positions}
         for position in desk.external:
             subject = position.identifier
-            if state.acts.may_begin(desk, "close", subject, state.now_ns):
-                state.acts.begin(desk, "close", subject, CloseRequest(position), state.clock.now())
-                begun = True
-        return begun
+            if subject in there and state.acts.may_begin(desk, "close", subject, state.now_ns):
+                request = CloseRequest(position)
+                state.acts.begin(desk, "close", subject, request, now=state.clock.now())

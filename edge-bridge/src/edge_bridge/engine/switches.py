@@ -77,6 +77,8 @@ class Switches:
 
     def is_engaged(self, tenant_id: UUID) -> bool:
         """Whether a tenant's entries are stopped, by its own switch or the host's."""
+        if not self.known:
+            return False
         host, own = self.known.get(None), self.known.get(tenant_id)
         return (host is not None and host.engaged) or (own is not None and own.engaged)
 
