@@ -92,6 +92,8 @@ class Order:
     """Why we sent the close; written before it is sent."""
     retcode: int = 0
     reason: str = ""
+    unknown_at: datetime | None = None
+    """Business time from which the outcome was open."""
     reduced: int = 0
     """Volume that was closed while the rest stayed open."""
     reduced_deal: int = 0

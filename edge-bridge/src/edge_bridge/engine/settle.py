@@ -62,7 +62,7 @@ class Books:
         elif order.order_id in settlement.absent:
             settled = order.move("rejected", reason=NOT_EXECUTED)
         elif order.state == "intended":
-            settled = order.move("unknown", reason="interrupted")
+            settled = order.move("unknown", reason="interrupted", unknown_at=now)
         if settled is order:
             return
         keep_order(desk, settled)

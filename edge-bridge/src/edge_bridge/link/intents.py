@@ -52,7 +52,7 @@ class IntentLog:
             return None
         body = content[start + _HEAD : start + _HEAD + length]
         end = start + _HEAD + length + 1
-        if len(head) < _HEAD or len(content) < end or zlib.crc32(body, step & 0xFFFFFFFF) != check:
+        if len(head) < _HEAD or len(content) < end or _check(step, body) != check:
             return None
         self.found.append((step, [(kind, key, value) for kind, key, value in orjson.loads(body)]))
         return end
@@ -60,8 +60,7 @@ class IntentLog:
     def append(self, step: int, records: Sequence[Record]) -> None:
         """Write a step wholly or not at all. Raises StorageFull."""
         body = orjson.dumps(records)
-        check = zlib.crc32(body, step & 0xFFFFFFFF)
-        line = b"%016x %08x %08x %b\n" % (step, len(body), check, body)
+        line = b"%016x %08x %08x %b\n" % (step, len(body), _check(step, body), body)
         try:
             written = os.write(self._file, line)
         except OSError as error:
@@ -87,3 +86,7 @@ class IntentLog:
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
+
+
+def _check(step: int, body: bytes) -> int:
+    return zlib.crc32(body, zlib.crc32(b"%016x" % step))
