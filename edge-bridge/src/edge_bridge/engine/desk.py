@@ -139,6 +139,14 @@ class Desk:
         undecided = any(order.state != "filled" for order in self.orders.values())
         return self.reconciled and not undecided and not self.held
 
+    def has_strangers(self) -> bool:
+        """Whether a position is there that neither we nor the last look at the books know."""
+        if not self.positions:
+            return False
+        ours = {order.magic for order in self.orders.values()}
+        known = {each.identifier for each in self.external}
+        return any(p.magic not in ours and p.identifier not in known for p in self.positions)
+
     def draw_picture(
         self, signal: SignalIssued, now_ns: int, reference: Quote | None, *, within_plan: bool
     ) -> Picture:

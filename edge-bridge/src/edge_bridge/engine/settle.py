@@ -29,7 +29,7 @@ class Books:
         """Compare a desk that is not settled, or was compared too long ago."""
         now, last = self._state.clock.now(), desk.reconciled_at
         due = last is None or now - last >= self._state.timing.reconcile_every
-        if due or not desk.is_settled():
+        if due or not desk.is_settled() or desk.has_strangers():
             self.settle(desk, now)
 
     def settle(self, desk: Desk, now: datetime) -> None:
