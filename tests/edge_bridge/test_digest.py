@@ -77,15 +77,15 @@ class History:
                 edge.give(self.signals[-1].model_copy(update={"signal_id": uuid7()}))
             case ("restart",):
                 edge.reopen()
-            case ("lose", number, when):
+            case ("lose", number, when) if number < len(edge.floor.terminals):
                 edge.simulated(number).faults.kill_pipe_next(when)
-            case ("refuse", number):
+            case ("refuse", number) if number < len(edge.floor.terminals):
                 edge.simulated(number).faults.reject_next()
             case ("hand", number, what):
                 self.trade_by_hand(number, what)
             case ("hours", hours):
                 edge.clock.advance(hours=hours)
-            case (_, int(), *_):
+            case (kind, int(), *_) if kind not in ("lose", "refuse"):
                 self.tell(action)
 
     def tell(self, action: tuple[Any, ...]) -> None:

@@ -3,12 +3,16 @@
 import resource
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from contracts.ids import derived_id
 from contracts.trading_engine import (
     OrderDenied,
     OrderFilled,
@@ -18,6 +22,8 @@ from contracts.trading_engine import (
     ReconciliationDiffered,
     ReconciliationResolved,
 )
+from edge_bridge.engine.models import derive_order_id
+from edge_bridge.engine.quota import make_calendar
 from edge_bridge.ports import (
     Action,
     Answered,
@@ -287,3 +293,18 @@ def test_on_a_full_disk_nothing_is_sent_and_the_denial_follows_when_there_is_roo
     edge.give(edge.signal())
     assert len(edge.said(OrderFilled)) == 2
     edge.close()
+
+
+@given(key=st.text(max_size=80))
+def test_an_orders_id_is_the_contracts_own_derivation(key: str) -> None:
+    assert derive_order_id(key) == derived_id("order", key)
+
+
+@given(
+    moment=st.integers(946_684_800, 2_208_988_800).map(lambda s: datetime.fromtimestamp(s, UTC)),
+    zone=st.sampled_from(("Asia/Jakarta", "Asia/Kathmandu", "America/New_York", "Not/AZone")),
+)
+def test_a_tenants_day_is_that_of_its_own_clock(moment: datetime, zone: str) -> None:
+    local = "Asia/Jakarta" if zone == "Not/AZone" else zone
+    day = make_calendar(entitle(time_zone=zone))(moment)
+    assert day == moment.astimezone(ZoneInfo(local)).date().isoformat()

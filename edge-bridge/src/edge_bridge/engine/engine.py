@@ -4,8 +4,7 @@ One thread owns it. Messages may come twice and in any order; market time only m
 """
 
 import gc
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from time import perf_counter_ns
 from uuid import UUID
 
@@ -27,18 +26,6 @@ from edge_bridge.engine.timing import Timing
 from edge_bridge.ports import Quote
 
 NEVER_NS = 2**63 - 1
-
-
-@contextmanager
-def hold_collections() -> Iterator[None]:
-    """Keep the garbage collector from stopping an order on its way."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 class Engine:
@@ -74,8 +61,13 @@ class Engine:
         data = envelope.data
         if isinstance(data, SignalIssued):
             taken_ns = perf_counter_ns()
-            with hold_collections():
+            collecting = gc.isenabled()
+            gc.disable()  # a collection must not stop an order on its way
+            try:
                 self._entries.take_signal(data, envelope.meta, taken_ns)
+            finally:
+                if collecting:
+                    gc.enable()
         else:
             self._reception.take(envelope)
 

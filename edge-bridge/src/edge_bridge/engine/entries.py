@@ -119,13 +119,11 @@ class Entries:
         known_day = None if known is None else str(known)
         reason, day = self._judge_delivery(delivery, known_day, times)
         if day is not None and known_day is None:
-            state.note_delivered(signal.signal_id, tenant_id, day)
-            step.delivered.append((delivery, times.now))
+            step.delivered.append((delivery, times.now, day))
         for account in fresh:
             desk = state.desks.get(account.account_id)
             verdict = reason or self._judge_account(desk, account, signal, step)
             order = _decide(delivery, account, verdict, state.now_ns, times=times, day=day)
-            state.remember(order)
             (step.denied if order.state == "denied" else step.intended).append(order)
 
     def _judge_delivery(

@@ -24,8 +24,8 @@ from edge_bridge.ports import Done, OrderRequest, Rejected, SendResult, Unknown
 class Step:
     """What one signal, or one delayed delivery, leads to."""
 
-    delivered: list[tuple[Delivery, datetime]] = field(default_factory=list)
-    """Predictions that count from now on."""
+    delivered: list[tuple[Delivery, datetime, str]] = field(default_factory=list)
+    """Predictions that count from now on, and the day they count for."""
     intended: list[Order] = field(default_factory=list)
     """Orders about to leave."""
     denied: list[Order] = field(default_factory=list)
@@ -55,10 +55,11 @@ class Sending:
                 step.denied += [_deny_unwritten(order) for order in step.intended]
             else:
                 flights = self._hand_over(step.intended, taken_ns)
+        self._remember(step)
         for account_id, age_ns in step.ages_ns:
             state.promises.observe(account_id, "tick_age_ms", max(0, age_ns) / 1e6)
         into = Changes()
-        into.events += [report_delivery(delivery, now) for delivery, now in step.delivered]
+        into.events += [report_delivery(delivery, now) for delivery, now, _ in step.delivered]
         into.events += [report_denial(order) for order in step.denied]
         into.records += [each.record for each in step.denied]
         landed = self._take_answers(flights, into)
@@ -68,6 +69,14 @@ class Sending:
             events=into.events, records=into.records, done=() if done is None else (done,)
         )
         self._look_again(landed)
+
+    def _remember(self, step: Step) -> None:
+        """What later signals have to know; this one's orders need not wait for it."""
+        for delivery, _, day in step.delivered:
+            self._state.note_delivered(delivery.signal.signal_id, delivery.tenant_id, day)
+        for orders in (step.denied, step.intended):
+            for order in orders:
+                self._state.remember(order)
 
     def collect_answers(self) -> int:
         """Take the answers that came meanwhile; return how many orders still fly."""
