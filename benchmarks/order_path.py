@@ -1,12 +1,17 @@
 """How long a signal takes from the engine's hands to the terminal, and what of that is the floor.
 
 Real engine, journal on disk, simulated terminal, recorded ticks; one tenant, one account. Every
-order is timed by the engine itself, from `handle` to the call of `send`; in the same run, a bare
+order is timed by the engine itself, from `handle` to the call of `begin`; in the same run, a bare
 `send` to a second simulated terminal is timed, the least any engine could add to nothing.
+
+Fan-out: one signal to 500 tenants on one core. The last order's time is measured twice: with
+terminals that execute each order before they take it (all in this process), and with terminals
+that only write the request into a pipe, as one with a process of its own does.
 """
 
 import argparse
 import gc
+import os
 import sys
 import tempfile
 import time
@@ -15,6 +20,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+
+import orjson
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "edge-bridge" / "src"), str(ROOT / "layers" / "contracts" / "src")]
@@ -26,16 +33,18 @@ from contracts.subscription_service import EntitlementsChanged  # noqa: E402
 from contracts.trading_engine import AccountLinked  # noqa: E402
 from contracts.trading_limits import TradingLimits  # noqa: E402
 from edge_bridge.engine.engine import Engine  # noqa: E402
+from edge_bridge.engine.journal import OpenTerminal  # noqa: E402
 from edge_bridge.engine.models import Order, read_value  # noqa: E402
 from edge_bridge.engine.risk import RiskLimits  # noqa: E402
 from edge_bridge.floor import PaperFloor  # noqa: E402
 from edge_bridge.link.journal import Journal  # noqa: E402
-from edge_bridge.ports import OrderRequest, Quote  # noqa: E402
+from edge_bridge.ports import Action, OrderRequest, Quote, SendResult, Terminal  # noqa: E402
 from edge_bridge.reconcile import Reconciler  # noqa: E402
 from edge_bridge.summary import pick_rank  # noqa: E402
 from edge_bridge.times import SystemClock, instant  # noqa: E402
 
 SIGNALS = 2_000
+TENANTS = 500
 WARMUP = 100
 MINUTE_NS = 60_000_000_000
 START_NS = 1_400_047_200_000_000_000
@@ -62,13 +71,52 @@ def walk(count: int) -> Iterator[tuple[int, int, int, int]]:
         yield number, START_NS + number * MINUTE_NS, bid, bid + SPREAD
 
 
-def open_engine(folder: Path, tenants: int) -> tuple[Engine, PaperFloor, Journal, UUID]:
-    """An engine with linked paper accounts, one a tenant."""
+class PipedTerminal:
+    """A terminal behind a pipe: a request is written there, and executed when its answer is asked
+    for."""
+
+    def __init__(self, behind: Terminal, pipe: int) -> None:
+        self._behind, self._pipe = behind, pipe
+        self.quote, self.positions, self.account = behind.quote, behind.positions, behind.account
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._behind, name)
+
+    def begin(self, action: Action) -> "PipedHandle":
+        """Write the request."""
+        os.write(self._pipe, orjson.dumps(action))
+        return PipedHandle(self._behind, action)
+
+
+class PipedHandle:
+    """The answer of a request in a pipe."""
+
+    def __init__(self, behind: Terminal, action: Action) -> None:
+        self._behind, self._action = behind, action
+        self._result: SendResult | None = None
+
+    def poll(self) -> SendResult | None:
+        """Execute the request, once."""
+        if self._result is None:
+            self._result = self._behind.begin(self._action).poll()
+        return self._result
+
+
+def open_engine(
+    folder: Path, tenants: int, pipe: int | None = None
+) -> tuple[Engine, PaperFloor, Journal, UUID]:
+    """An engine with linked paper accounts, one a tenant; behind a pipe when there is one."""
     folder.mkdir()
     journal = Journal(folder / "edge.db")
     floor = PaperFloor(folder / "paper", "EURUSD", 5, (0, START_NS - 1, BID, BID + SPREAD))
     limits = RiskLimits(cooldown_ns=0, defaults=ALL_DAY)
-    engine = Engine(journal, SystemClock(), floor.open, Reconciler(timedelta(0)), limits)
+
+    def open_piped(account: AccountLinked) -> Any:
+        terminal = floor.open(account)
+        return None if terminal is None or pipe is None else PipedTerminal(terminal, pipe)
+
+    opening: OpenTerminal = floor.open if pipe is None else open_piped
+    engine = Engine(journal, SystemClock(), opening, Reconciler(timedelta(0)), limits)
     engine.start()
     now = datetime.now(UTC)
     account = UUID(int=0)
@@ -135,12 +183,46 @@ def measure(signals: int = SIGNALS, tenants: int = 1) -> dict[str, Any]:
     }
 
 
-_SHARES = (("p50", 0.5), ("p99", 0.99), ("max", 1.0))
+_SHARES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0))
+
+
+def measure_fan_out(tenants: int = TENANTS, signals: int = 12, *, piped: bool) -> dict[str, Any]:
+    """Send one signal to many tenants, some times over; when was the last order handed over?"""
+    from edge_bridge.bridge.ticks import make_chunk
+
+    sink = os.open(os.devnull, os.O_WRONLY)
+    lasts: list[float] = []
+    with tempfile.TemporaryDirectory() as text:
+        engine, floor, journal, _ = open_engine(Path(text) / "e", tenants, sink if piped else None)
+        gc.collect()
+        gc.freeze()
+        for number, ts_ns, bid, ask in walk(signals + 2):
+            floor.feed(number + 1, make_chunk("EURUSD", [ts_ns], [bid], [ask]), [0])
+            engine.advance(ts_ns, [Quote("EURUSD", bid, ask, ts_ns)])
+            signal = make_signal(number, ts_ns)
+            engine.handle(Envelope.wrap(signal, tenant_id=None, now=datetime.now(UTC)))
+            orders = [each for desk in engine.state.desks.values() for each in desk.orders.values()]
+            assert len(orders) == tenants, len(orders)
+            lasts.append(max(order.order_path_us for order in orders) / 1_000)
+            journal.checkpoint()
+        journal.close()
+        floor.close()
+    os.close(sink)
+    measured = sorted(lasts[2:])
+    return {
+        "tenants": tenants,
+        **{f"last_{name}_ms": round(pick_rank(measured, s) or 0, 1) for name, s in _SHARES},
+    }
 
 
 def run(signals: int = SIGNALS) -> dict[str, Any]:
-    """One tenant, the claim; three tenants, for comparison."""
-    return {"one_tenant": measure(signals), "three_tenants": measure(signals // 4, tenants=3)}
+    """One tenant, the claim; three tenants, for comparison; and the fan-out."""
+    return {
+        "one_tenant": measure(signals),
+        "three_tenants": measure(signals // 4, tenants=3),
+        "fan_out_executing": measure_fan_out(piped=False),
+        "fan_out_piped": measure_fan_out(piped=True),
+    }
 
 
 def main() -> None:
@@ -149,10 +231,19 @@ def main() -> None:
     parser.add_argument("--signals", type=int, default=SIGNALS)
     given = parser.parse_args()
     for name, result in run(given.signals).items():
+        if "last_p50_ms" in result:
+            print(
+                f"{name}: one signal to {result['tenants']} tenants, last order handed over after"
+                f" p50 {result['last_p50_ms']} ms, max {result['last_max_ms']} ms"
+            )
+            continue
         print(
-            f"{name}: order path p50 {result['p50_us']} us, p99 {result['p99_us']} us,"
+            f"{name}: order path p50 {result['p50_us']} us, p90 {result['p90_us']} us,"
+            f" p99 {result['p99_us']} us, p99.9 {result['p99.9_us']} us,"
             f" max {result['max_us']} us over {result['orders']} orders;"
-            f" bare send p50 {result['floor_p50_us']} us, p99 {result['floor_p99_us']} us"
+            f" bare send p50 {result['floor_p50_us']} us, p99 {result['floor_p99_us']} us;"
+            f" ratio p50 {result['p50_us'] / result['floor_p50_us']:.2f},"
+            f" p99 {result['p99_us'] / result['floor_p99_us']:.2f}"
         )
 
 

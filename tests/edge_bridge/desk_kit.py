@@ -1,6 +1,9 @@
 """An engine over real parts for the tests: journal on disk, simulated terminals, a held clock."""
 
 import json
+import shutil
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -14,11 +17,13 @@ from contracts.registry import parse_envelope
 from contracts.subscription_service import EntitlementsChanged
 from contracts.trading_engine import AccountConfirmed, AccountLinked
 from edge_bridge.bridge.ticks import make_chunk
+from edge_bridge.engine.desk import Desk
 from edge_bridge.engine.engine import Engine
 from edge_bridge.engine.risk import RiskLimits
+from edge_bridge.engine.timing import Timing
 from edge_bridge.floor import PaperFloor
 from edge_bridge.link.journal import Journal
-from edge_bridge.ports import Quote
+from edge_bridge.ports import Quote, Terminal
 from edge_bridge.reconcile import Reconciler
 from edge_bridge.times import instant
 from tests.edge_bridge.cloud import entitle, link_account
@@ -37,6 +42,9 @@ class Edge:
     limits: RiskLimits = field(default_factory=RiskLimits)
     grace: timedelta = timedelta(0)
     clock: FixedClock = field(default_factory=FixedClock)
+    timing: Timing = field(default_factory=Timing)
+    wrap_terminal: Callable[[Terminal], Terminal] = lambda terminal: terminal
+    """What stands between the engine and each simulated terminal."""
 
     def __post_init__(self) -> None:
         self.now_ns, self.ticks = START_NS, 0
@@ -48,12 +56,17 @@ class Edge:
         last = (self.ticks, self.now_ns, self.bid, self.ask)
         self.floor = PaperFloor(self.folder / "paper", "EURUSD", 5, last)
         self.engine = Engine(
-            self.journal, self.clock, self.floor.open, Reconciler(self.grace), self.limits
-        )
+            self.journal, self.clock, self.open_terminal, Reconciler(self.grace), self.limits,
+            timing=self.timing,
+        )  # fmt: skip
         self.engine.start(self.now_ns)
         for row in self.journal.read_inbox():
             self.engine.handle(parse_envelope(row.detail_type, json.loads(row.body)))
         self.engine.advance(self.now_ns, [self.reference()])
+
+    def open_terminal(self, account: AccountLinked) -> Terminal | None:
+        terminal = self.floor.open(account)
+        return None if terminal is None else self.wrap_terminal(terminal)
 
     def reopen(self) -> None:
         self.floor.close()
@@ -134,3 +147,23 @@ class Edge:
     def simulated(self, number: int = 0) -> Any:
         """A tenant's simulated terminal, to break it."""
         return self.floor.terminals[number]
+
+    def desk(self, number: int = 0) -> Desk:
+        """A tenant's desk, in the order they were linked."""
+        return list(self.engine.state.desks.values())[number]
+
+    def reload(self) -> Engine:
+        """Another engine that has read this journal as it is now, and opened nothing."""
+        journal = Journal(copy_state(self.folder) / "edge.db")
+        engine = Engine(journal, self.clock, lambda _: None, Reconciler(self.grace), self.limits)
+        engine.start(self.now_ns)
+        journal.close()
+        return engine
+
+
+def copy_state(folder: Path) -> Path:
+    """What a killed process would leave: the journal's files as they are now."""
+    target = Path(tempfile.mkdtemp(dir=folder))
+    for path in folder.glob("edge.*"):
+        shutil.copy(path, target / path.name)
+    return target

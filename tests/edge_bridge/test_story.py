@@ -15,9 +15,9 @@ from contracts.trading_engine import (
     PredictionDelivered,
 )
 from edge_bridge.engine.deals import sum_deals
-from edge_bridge.engine.entries import record_answer
 from edge_bridge.engine.models import Order, read_value
 from edge_bridge.engine.risk import RiskLimits
+from edge_bridge.engine.sending import record_answer
 from edge_bridge.ports import Done, Rejected, Unknown
 from tests.edge_bridge.cloud import entitle, link_account
 from tests.edge_bridge.desk_kit import BID, Edge

@@ -2,7 +2,8 @@
 
 After a restart or a lost answer an order may or may not exist. The broker's deals decide: a deal
 with the order's magic means it was executed; none, once the broker had time enough to book it,
-means it never was. Nothing is sent again, and nothing is assumed while the broker does not answer.
+means it never was. Time, symbol, side and volume have to fit too. Nothing is sent again, and
+nothing is assumed while the broker does not answer.
 Positions that no order of ours opened are external: they count as exposure and hold trading.
 """
 
@@ -35,13 +36,30 @@ class Reconciler:
             since_ns = min(order.decided_ns for order in undecided) - LOOK_BACK_NS
             deals = terminal.deals_since(max(1, since_ns))
             for order in undecided:
-                entries = [d for d in deals if d.magic == order.magic and d.entry == "in"]
-                if entries:
-                    filled[order.order_id] = sum_deals(entries)
-                elif now - order.decided_at >= self.grace:
+                entries = [deal for deal in deals if deal.magic == order.magic]
+                opened = [deal for deal in entries if _opens(deal, order)]
+                if opened and sum(deal.volume for deal in opened) <= order.volume:
+                    filled[order.order_id] = sum_deals(opened)
+                elif not entries and order.state == "unknown" and _waited(order, now) >= self.grace:
                     absent.add(order.order_id)
         # Positions are read after the deals: one that opened in between is ours by its magic.
         ours = {order.magic for order in orders if order.state != "denied"}
         external = tuple(each for each in terminal.positions() if each.magic not in ours)
         waiting = {order.order_id for order in undecided} - filled.keys() - absent
         return Settlement(filled, frozenset(absent), frozenset(waiting), external)
+
+
+def _waited(order: Order, now: datetime) -> timedelta:
+    """How long the outcome has been open: a request that answers late may also execute late."""
+    return now - (order.unknown_at or order.decided_at)
+
+
+def _opens(deal: Deal, order: Order) -> bool:
+    """Whether a deal under the order's magic is its own: same symbol and side, and not before it.
+    What is not stays undecided, and holds the account until a human has looked."""
+    return (
+        deal.entry == "in"
+        and deal.symbol == order.symbol
+        and deal.side == order.direction
+        and deal.time_ns >= order.decided_ns - LOOK_BACK_NS
+    )

@@ -18,6 +18,7 @@ from contracts.ids import uuid7
 from edge_bridge.bridge.market import MarketBridge
 from edge_bridge.bridge.recording import open_recording
 from edge_bridge.engine.engine import Engine
+from edge_bridge.engine.timing import Timing
 from edge_bridge.errors import AccountsMissing, OutboxStuck, StateMismatch
 from edge_bridge.floor import PaperFloor
 from edge_bridge.link.aws import EdgeQueue, EventBus, MarketQueue
@@ -56,6 +57,20 @@ class Options:
     stream: str | None = None
 
 
+def make_timing(settings: EdgeSettings) -> Timing:
+    """The engine's waits and periods."""
+    return Timing(
+        answer_wait=timedelta(seconds=settings.order_answer_wait_s),
+        reconcile_every=timedelta(seconds=settings.reconcile_every_s),
+        missing_grace=timedelta(seconds=settings.unknown_grace_s),
+        sla_limits={
+            "decision_to_order_us": settings.sla_decision_to_order_us,
+            "order_round_trip_us": settings.sla_order_round_trip_us,
+            "tick_age_ms": settings.sla_tick_age_ms,
+        },
+    )
+
+
 class ReplaySession:
     """A run of the edge over a recording."""
 
@@ -82,6 +97,7 @@ class ReplaySession:
             clock,
             self._floor.open,
             Reconciler(timedelta(seconds=settings.unknown_grace_s)),
+            timing=make_timing(settings),
         )
         self._inbox = Inbox(self._journal, EdgeQueue(settings.edge_queue), settings.eager_poll_ms)
         self._publisher = Publisher(

@@ -22,3 +22,8 @@ class EdgeSettings(BaseSettings):
     decision_wait_s: float = Field(default=20.0, gt=0, le=600)
     drain_wait_s: float = Field(default=60.0, gt=0, le=3_600)
     unknown_grace_s: float = Field(default=3.0, ge=0, le=600)
+    order_answer_wait_s: float = Field(default=10.0, gt=0, le=600)
+    reconcile_every_s: float = Field(default=30.0, gt=0, le=3_600)
+    sla_decision_to_order_us: float = Field(default=1_200.0, gt=0)
+    sla_order_round_trip_us: float = Field(default=1_000_000.0, gt=0)
+    sla_tick_age_ms: float = Field(default=5_000.0, gt=0)

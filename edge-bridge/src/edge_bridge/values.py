@@ -68,6 +68,7 @@ class Instrument:
     currency_profit: str
     currency_margin: str
     trade_allowed: bool  # both directions may be opened
+    freeze_level: int = 0  # so near to stop or target nothing may be changed, points
 
     @property
     def point(self) -> Decimal:

@@ -130,6 +130,7 @@ def read_instrument(row: SymbolRow, margin_per_lot: float) -> Instrument:
         currency_profit=row.currency_profit,
         currency_margin=row.currency_margin,
         trade_allowed=row.trade_mode == c.SYMBOL_TRADE_MODE_FULL,
+        freeze_level=row.trade_freeze_level,
     )
 
 

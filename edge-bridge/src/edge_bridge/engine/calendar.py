@@ -121,7 +121,8 @@ class TradingCalendar:
         self._rollovers: dict[tuple[str, int], tuple[int, int]] = {}
         self._week: MarketWeek | None = None
         self._news: dict[str, tuple[int, ...]] = {}
-        self._news_version = 0
+        self.news_version = 0
+        """Of the calendar that holds."""
         self._near: dict[tuple[str, str], tuple[int, int]] = {}
 
     def find_periods(self, zone_name: str, now_ns: int) -> Periods:
@@ -149,13 +150,13 @@ class TradingCalendar:
 
     def take_news(self, message: NewsCalendarPublished) -> tuple[str, str, str] | None:
         """Take a calendar; return the record to keep when it is newer than the one known."""
-        if message.version <= self._news_version:
+        if message.version <= self.news_version:
             return None
         found: dict[str, list[int]] = {}
         for window in message.windows:
             found.setdefault(window.currency, []).append(to_ns(window.at))
         self._news = {currency: tuple(sorted(times)) for currency, times in found.items()}
-        self._news_version = message.version
+        self.news_version = message.version
         self._near.clear()
         return "news", "calendar", message.model_dump_json()
 

@@ -6,6 +6,8 @@ the terminal for nothing but the quote.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
 
 from edge_bridge.engine.calendar import MINUTE_NS, Periods
 from edge_bridge.engine.directory import Account
@@ -29,6 +31,16 @@ from edge_bridge.ports import (
 
 RULES_AGE_NS = 5 * MINUTE_NS
 """Tick values and margins move with the price, slowly; they are read again this often."""
+StopsReason = Literal["trailing", "break_even", "external"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A stop that was asked for, why, and at which market time."""
+
+    stop_loss: int
+    reason: StopsReason
+    at_ns: int
 
 
 @dataclass(slots=True)
@@ -50,7 +62,19 @@ class Desk:
     orders: dict[str, Order] = field(default_factory=dict)
     """Orders that are not over: of unknown outcome, or with an open position."""
     external: tuple[Position, ...] = ()
+    """Positions that no order of ours opened."""
+    held: bool = False
+    """Whether the broker's books and ours differ in a way that nobody has judged yet."""
     reconciled: bool = False
+    reconciled_at: datetime | None = None
+    missing_since: dict[str, datetime] = field(default_factory=dict)
+    """Orders whose position is gone while no deal tells why."""
+    moving: dict[int, Asked] = field(default_factory=dict)
+    """Stops that we asked for last, by position."""
+    closed_ns: dict[str, int] = field(default_factory=dict)
+    """Symbols whose market is closed, as of a quote of that time."""
+    cancel_due: bool = False
+    """Whether pending orders have to go."""
     sent_ns: SendPace = field(default_factory=SendPace)
     _held: tuple[object, ...] = ()
     _holdings: Holdings | None = None
@@ -108,7 +132,15 @@ class Desk:
     def is_settled(self) -> bool:
         """Whether the broker's books and ours agree."""
         undecided = any(order.state != "filled" for order in self.orders.values())
-        return self.reconciled and not undecided and not self.external
+        return self.reconciled and not undecided and not self.held
+
+    def has_strangers(self) -> bool:
+        """Whether a position is there that neither we nor the last look at the books know."""
+        if not self.positions:
+            return False
+        ours = {order.magic for order in self.orders.values()}
+        known = {each.identifier for each in self.external}
+        return any(p.magic not in ours and p.identifier not in known for p in self.positions)
 
     def sum_holdings(self) -> Holdings | None:
         """What the account holds by the last reading; None while there is none."""

@@ -3,36 +3,26 @@
 One thread owns it. Messages may come twice and in any order; market time only moves forward.
 """
 
+import gc
 from collections.abc import Iterable
 from time import perf_counter_ns
 from uuid import UUID
 
 from contracts.ai_orchestration import SignalIssued
-from contracts.envelope import Envelope, Meta
-from contracts.subscription_service import EntitlementsChanged, QuotaExhausted
-from contracts.trading_engine import (
-    AccountLinked,
-    AccountUnlinked,
-    NewsCalendarPublished,
-    TradingLimitsChanged,
-)
+from contracts.envelope import Envelope
 from contracts.trading_reasons import CloseReason
-from edge_bridge.engine.desk import Desk
-from edge_bridge.engine.directory import Account
+from edge_bridge.engine.digest import digest_state
 from edge_bridge.engine.entries import Entries
 from edge_bridge.engine.exits import Exits
 from edge_bridge.engine.guard import Guard
-from edge_bridge.engine.journal import (
-    BusinessClock,
-    EngineJournal,
-    OpenTerminal,
-    Reconcile,
-    Record,
-)
+from edge_bridge.engine.journal import BusinessClock, EngineJournal, OpenTerminal, Reconcile
 from edge_bridge.engine.models import Order
-from edge_bridge.engine.reports import confirm_account
+from edge_bridge.engine.pen import Pen
+from edge_bridge.engine.reception import Reception
 from edge_bridge.engine.risk import RiskLimits
+from edge_bridge.engine.sending import Sending
 from edge_bridge.engine.state import EngineState
+from edge_bridge.engine.timing import Timing
 from edge_bridge.ports import Quote
 
 NEVER_NS = 2**63 - 1
@@ -48,11 +38,14 @@ class Engine:
         open_terminal: OpenTerminal,
         reconcile: Reconcile,
         limits: RiskLimits | None = None,
+        *,
+        timing: Timing | None = None,
     ) -> None:
-        self._open_terminal = open_terminal
-        self.state = EngineState(journal, clock, limits or RiskLimits())
-        self._entries = Entries(self.state)
+        self.state = EngineState(Pen(journal), clock, limits or RiskLimits(), timing or Timing())
+        self._sending = Sending(self.state)
+        self._entries = Entries(self.state, self._sending)
         self._exits = Exits(self.state, reconcile)
+        self._reception = Reception(self.state, self._exits, open_terminal)
 
     def start(self, now_ns: int = 0) -> None:
         """Read the journal, open the terminals of all accounts, settle with the brokers."""
@@ -61,50 +54,50 @@ class Engine:
         state.load()
         self._entries.publish_interrupted()
         for account in state.directory.accounts.values():
-            self._open_desk(account)
+            self._reception.open_desk(account)
 
     def handle(self, envelope: Envelope) -> None:
         """Take one message; it is marked done in the step that holds its effects."""
-        taken_ns = perf_counter_ns()
-        meta, data = envelope.meta, envelope.data
-        match data:
-            case SignalIssued():
-                self._entries.take_signal(data, meta, taken_ns)
-            case AccountLinked() | AccountUnlinked():
-                self._change_account(data, meta)
-            case EntitlementsChanged():
-                records: list[Record] = []
-                if self.state.directory.entitle(meta.tenant_id, data):
-                    records.append(("entitlements", str(meta.tenant_id), data.model_dump_json()))
-                self.state.journal.write(records=records, done=(meta.event_id,))
-            case QuotaExhausted():
-                records = []
-                if self.state.quota.latch(meta.tenant_id, data):
-                    records.append(("exhausted", str(meta.tenant_id), data.model_dump_json()))
-                self.state.journal.write(records=records, done=(meta.event_id,))
-            case TradingLimitsChanged():
-                record = self.state.limit_book.take(meta.tenant_id, data)
-                self.state.journal.write(records=[record] if record else (), done=(meta.event_id,))
-            case NewsCalendarPublished():
-                record = self.state.market.calendar.take_news(data)
-                self.state.journal.write(records=[record] if record else (), done=(meta.event_id,))
-            case _:
-                self.state.journal.write(done=(meta.event_id,))
+        data = envelope.data
+        if isinstance(data, SignalIssued):
+            taken_ns = perf_counter_ns()
+            collecting = gc.isenabled()
+            gc.disable()  # a collection must not stop an order on its way
+            try:
+                self._entries.take_signal(data, envelope.meta, taken_ns)
+            finally:
+                if collecting:
+                    gc.enable()
+        else:
+            self._reception.take(envelope)
 
     def advance(self, now_ns: int, references: Iterable[Quote] = ()) -> None:
-        """Let the market time pass: read accounts, report closes, close what is due, deliver
-        what was delayed."""
-        self.state.now_ns = max(self.state.now_ns, now_ns)
+        """Let the market time pass: take answers, read accounts, report closes, close what is
+        due, deliver what was delayed."""
+        state = self.state
+        state.now_ns = max(state.now_ns, now_ns)
         for quote in references:
-            self.state.references[quote.symbol] = quote
-            self.state.market.note_quote(quote)
+            state.references[quote.symbol] = quote
+            state.market.note_quote(quote)
+        state.journal.catch_up()
+        self.collect_answers()
         self._exits.watch()
         self._entries.deliver_due()
+        self._turn_window()
+
+    def collect_answers(self) -> int:
+        """Take the answers that came meanwhile, without waiting; how many requests still fly."""
+        flying = self._sending.collect_answers() if self.state.in_flight else 0
+        return flying + (self._exits.collect_acts() if len(self.state.acts) else 0)
 
     def next_due_ns(self) -> int:
         """The market time at which `advance` has something to do; NEVER_NS when it has not."""
         due = [delivery.due_ns for delivery in self.state.deliveries.values()]
-        due += [order.exit_ns for _, order in self.state.each_open() if order.state == "filled"]
+        due += [
+            self._exits.due_ns(desk, order)
+            for desk, order in self.state.each_open()
+            if order.state == "filled"
+        ]
         return min(due, default=NEVER_NS)
 
     def end_market(self, now_ns: int) -> None:
@@ -115,6 +108,7 @@ class Engine:
         """
         state = self.state
         state.now_ns = max(state.now_ns, now_ns)
+        self.collect_answers()
         self._exits.watch()
         state.references.clear()
         self._entries.deliver_due(market_over=True)
@@ -147,39 +141,39 @@ class Engine:
             for desk in self.state.desks.values()
         )
 
-    def _change_account(self, data: AccountLinked | AccountUnlinked, meta: Meta) -> None:
-        directory = self.state.directory
-        if isinstance(data, AccountLinked):
-            account = directory.link(meta.tenant_id, data)
-        else:
-            account = directory.unlink(meta.tenant_id, data)
-        records: list[Record] = []
-        events: list[Envelope] = []
-        if account is not None:
-            records.append(("account", str(account.account_id), account.model_dump_json()))
-            events.append(confirm_account(account, data.version, meta, self.state.clock.now()))
-        self.state.journal.write(events=events, records=records, done=(meta.event_id,))
-        if account is not None:
-            self._open_desk(account)
+    def digest(self) -> str:
+        """The hash of all that is remembered; the same after any restart over the same journal."""
+        return digest_state(self.state)
 
-    def _open_desk(self, account: Account) -> None:
-        """Give an account its desk; one that ended keeps it until its positions are flat."""
+    def measure(self) -> dict[str, object]:
+        """Gauges and counters for monitoring."""
         state = self.state
-        desk = state.desks.get(account.account_id)
-        if desk is not None:
-            desk.account = account
-        elif account.linked is not None and (
-            account.active or state.orders.get(account.account_id)
-        ):
-            terminal = self._open_terminal(account.linked)
-            if terminal is None:
-                return
-            desk = Desk(account, terminal, state.guards.get(account.account_id, Guard()))
-            desk.orders = state.orders.pop(account.account_id, {})
-            desk.sent_ns.extend(state.sent.pop(account.account_id, []))
-            state.desks[account.account_id] = desk
-        if desk is not None:
-            self._exits.watch_desk(desk)
+        return {
+            "accounts": len(state.desks),
+            "accounts_connected": sum(desk.connected for desk in state.desks.values()),
+            "accounts_held": sum(not desk.is_settled() for desk in state.desks.values()),
+            "orders_made": state.orders_made,
+            "orders_in_flight": len(state.in_flight),
+            "acts_in_flight": len(state.acts),
+            "positions": self.count_positions(),
+            "deliveries_waiting": len(state.deliveries),
+            "steps_owed": state.journal.owed,
+            "switches_engaged": sum(each.engaged for each in state.switches.known.values()),
+            "refused_messages": dict(state.refused),
+            "sla_breaches": state.promises.breaches,
+            "sla_p99": state.promises.measure(),
+        }
+
+    def _turn_window(self) -> None:
+        """Report broken promises of the window that ended."""
+        state, now = self.state, self.state.clock.now()
+        events = []
+        for breach in state.promises.turn(now):
+            desk = state.desks.get(breach.account_id) if breach.account_id else None
+            owner = desk.account.tenant_id if desk is not None else None
+            events.append(Envelope.wrap(breach, tenant_id=owner, now=now))
+        if events:
+            state.journal.write(events=events)
 
     def _close_all(self, reason: CloseReason) -> None:
         for desk in list(self.state.desks.values()):
@@ -188,6 +182,7 @@ class Engine:
             ]
             if due:
                 self._exits.close(desk, due)
+        self._exits.collect_acts()
 
     def _keep_guard(self, account_id: UUID, changes: dict[str, object]) -> None:
         desk = self.state.desks.get(account_id)

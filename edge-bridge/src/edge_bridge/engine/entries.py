@@ -1,17 +1,16 @@
-"""From a signal to orders: the way that must be short.
+"""From a signal to decisions: the way that must be short.
 
-All accounts are decided first and the intentions written in one step; only then orders leave, one
-an account; a second step holds all that the outside hears. An intention whose answer is missing is
-settled by the broker's books.
+All accounts are decided first; the orders of a step then leave together (see sending.py).
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from time import perf_counter_ns
 from uuid import UUID
 
 from contracts.ai_orchestration import SignalIssued
 from contracts.envelope import Envelope, Meta
+from contracts.subscription_service import EntitlementsChanged
 from contracts.trading_reasons import DenialReason
 from edge_bridge.engine.desk import Desk
 from edge_bridge.engine.directory import Account
@@ -19,51 +18,55 @@ from edge_bridge.engine.journal import Record
 from edge_bridge.engine.models import Cause, Delivery, Order, name_order, write_value
 from edge_bridge.engine.quota import make_calendar
 from edge_bridge.engine.reports import (
-    report_delivery,
-    report_denial,
-    report_outcome,
     report_prediction,
 )
 from edge_bridge.engine.risk import Ticket, judge
+from edge_bridge.engine.sending import Sending, Step
 from edge_bridge.engine.state import EngineState, to_ns
-from edge_bridge.ports import Done, OrderRequest, Rejected, SendResult, Unknown
 
 FUTURE_MAX_NS = 5_000_000_000
 """A signal may be this far ahead of our market clock."""
 SECOND_NS = 1_000_000_000
 
 
-@dataclass(slots=True)
-class Step:
-    """What one signal, or one delayed delivery, leads to."""
+class Times:
+    """A signal's times as numbers and the instant of the decision, worked out once for all."""
 
-    delivered: list[tuple[Delivery, datetime]] = field(default_factory=list)
-    """Predictions that count from now on."""
-    intended: list[Order] = field(default_factory=list)
-    """Orders about to leave."""
-    denied: list[Order] = field(default_factory=list)
-    records: list[Record] = field(default_factory=list)
+    __slots__ = ("_days", "as_of_ns", "exit_ns", "expires_ns", "name", "now")
+
+    def __init__(self, signal: SignalIssued, now: datetime) -> None:
+        self.name, self.now = str(signal.signal_id), now
+        self.as_of_ns, self.expires_ns = to_ns(signal.as_of), to_ns(signal.expires_at)
+        self.exit_ns = self.as_of_ns + signal.horizon_s * SECOND_NS
+        self._days: dict[str, str] = {}
+
+    def day(self, plan: EntitlementsChanged) -> str:
+        """The day of the decision on a tenant's calendar."""
+        day = self._days.get(plan.time_zone)
+        if day is None:
+            day = self._days[plan.time_zone] = make_calendar(plan)(self.now)
+        return day
 
 
 class Entries:
     """Deliver signals and send the orders they lead to."""
 
-    def __init__(self, state: EngineState) -> None:
-        self._state = state
+    def __init__(self, state: EngineState, sending: Sending) -> None:
+        self._state, self._sending = state, sending
 
     def take_signal(self, signal: SignalIssued, cause: Meta, taken_ns: int) -> None:
         """Deliver a signal to every tenant that is due now, and plan the others."""
         state, step = self._state, Step()
-        as_of_ns = to_ns(signal.as_of)
+        times = Times(signal, state.clock.now())
         link = Cause(cause.event_id, cause.correlation_id)
         for recipient in state.directory.find_recipients(signal.symbol):
             delay_ns = recipient.entitlements.prediction_delay_s * SECOND_NS
-            delivery = Delivery(recipient.tenant_id, signal, link, as_of_ns + delay_ns)
+            delivery = Delivery(recipient.tenant_id, signal, link, times.as_of_ns + delay_ns)
             if not delay_ns:
-                self._deliver(delivery, recipient.accounts, step)
+                self._deliver(delivery, recipient.accounts, step, times)
             elif delivery.key not in state.deliveries:
-                self._plan(delivery, recipient.accounts, step)
-        self._carry_out(step, taken_ns, done=cause.event_id)
+                self._plan(delivery, recipient.accounts, step, times)
+        self._sending.carry_out(step, taken_ns, done=cause.event_id)
 
     def deliver_due(self, *, market_over: bool = False) -> None:
         """Deliver what was delayed until now; all of it once the market is over."""
@@ -74,14 +77,18 @@ class Entries:
         for delivery in sorted(due, key=lambda each: (each.due_ns, each.key)):
             taken_ns, step = perf_counter_ns(), Step()
             step.records.append(("delivery", delivery.key, None))
-            self._deliver(delivery, state.directory.find_accounts(delivery.tenant_id), step)
-            self._carry_out(step, taken_ns)
+            times = Times(delivery.signal, state.clock.now())
+            accounts = state.directory.find_accounts(delivery.tenant_id)
+            self._deliver(delivery, accounts, step, times)
+            self._sending.carry_out(step, taken_ns)
             del state.deliveries[delivery.key]
 
-    def _plan(self, delivery: Delivery, accounts: tuple[Account, ...], step: Step) -> None:
+    def _plan(
+        self, delivery: Delivery, accounts: tuple[Account, ...], step: Step, times: Times
+    ) -> None:
         """Keep a delivery for later, or make it when its time has come already."""
         if delivery.due_ns <= self._state.now_ns:
-            self._deliver(delivery, accounts, step)
+            self._deliver(delivery, accounts, step, times)
             return
         self._state.deliveries[delivery.key] = delivery
         step.records.append(("delivery", delivery.key, write_value(delivery)))
@@ -99,57 +106,66 @@ class Entries:
         if records:
             self._state.journal.write(events=list(events.values()), records=records)
 
-    def _deliver(self, delivery: Delivery, accounts: tuple[Account, ...], step: Step) -> None:
+    def _deliver(
+        self, delivery: Delivery, accounts: tuple[Account, ...], step: Step, times: Times
+    ) -> None:
         """Decide one tenant's accounts; exactly one outcome each."""
         state, signal, tenant_id = self._state, delivery.signal, delivery.tenant_id
-        fresh = [each for each in accounts if not state.is_handled(signal, each)]
+        handled = state.handled.of(signal.signal_id)
+        fresh = [each for each in accounts if each.account_id not in handled]
         if not fresh:
             return
-        now = state.clock.now()
-        known_day = state.delivered.get((signal.signal_id, tenant_id))
-        reason, day = self._judge_delivery(delivery, now, known_day)
+        known = state.delivered.of(signal.signal_id).get(tenant_id)
+        known_day = None if known is None else str(known)
+        reason, day = self._judge_delivery(delivery, known_day, times)
         if day is not None and known_day is None:
-            state.note_delivered(signal.signal_id, tenant_id, day)
-            step.delivered.append((delivery, now))
+            step.delivered.append((delivery, times.now, day))
         for account in fresh:
             desk = state.desks.get(account.account_id)
-            verdict = reason or self._judge_account(desk, account, delivery)
-            order = _decide(delivery, account, verdict, state.now_ns, decided=(now, day))
-            state.remember(order)
+            verdict = reason or self._judge_account(desk, account, delivery, step)
+            order = _decide(delivery, account, verdict, state.now_ns, times=times, day=day)
             (step.denied if order.state == "denied" else step.intended).append(order)
 
     def _judge_delivery(
-        self, delivery: Delivery, now: datetime, known_day: str | None
+        self, delivery: Delivery, known_day: str | None, times: Times
     ) -> tuple[DenialReason | None, str | None]:
         """What speaks against the delivery itself, and the day it counts for when nothing does."""
         state, signal, tenant_id = self._state, delivery.signal, delivery.tenant_id
-        reason = self._judge_signal(signal, tenant_id)
+        reason = self._judge_signal(signal, tenant_id, times)
         if reason is not None or known_day is not None:
             return reason, None if reason else known_day
         plan = state.directory.entitlements[tenant_id]
-        day = make_calendar(plan)(now)
-        if not state.quota.has_room(tenant_id, plan, day, now):
+        day = times.day(plan)
+        if not state.quota.has_room(tenant_id, plan, day, times.now):
             return "quota_exhausted", None
         return None, day
 
-    def _judge_signal(self, signal: SignalIssued, tenant_id: UUID) -> DenialReason | None:
+    def _judge_signal(
+        self, signal: SignalIssued, tenant_id: UUID, times: Times
+    ) -> DenialReason | None:
         state = self._state
         if not state.directory.is_entitled(tenant_id, signal.symbol):
             return "symbol_not_entitled"
-        as_of_ns, expires_ns = to_ns(signal.as_of), to_ns(signal.expires_at)
-        if as_of_ns > state.now_ns + FUTURE_MAX_NS or expires_ns <= as_of_ns:
+        if times.as_of_ns > state.now_ns + FUTURE_MAX_NS or times.expires_ns <= times.as_of_ns:
             return "signal_invalid"
-        if state.bars.get((signal.bar_id, tenant_id), signal.signal_id) != signal.signal_id:
+        acted = state.bars.of(signal.bar_id).get(tenant_id)
+        if acted is not None and acted != signal.signal_id:
             return "duplicate_signal"
-        return "signal_expired" if state.now_ns >= expires_ns else None
+        return "signal_expired" if state.now_ns >= times.expires_ns else None
 
     def _judge_account(
-        self, desk: Desk | None, account: Account, delivery: Delivery
+        self, desk: Desk | None, account: Account, delivery: Delivery, step: Step
     ) -> Ticket | DenialReason:
         state, signal = self._state, delivery.signal
+        if state.switches.is_engaged(account.tenant_id):
+            return "kill_switch"
+        if state.journal.owed:
+            return "storage_full"
         limits = state.limit_book.find(account)
         if desk is None or limits is None:
             return "account_not_tradable"
+        if not desk.connected:
+            return "terminal_unavailable"
         reference = state.references.get(signal.symbol)
         plan = state.directory.entitlements[account.tenant_id]
         picture = desk.draw_picture(
@@ -158,47 +174,12 @@ class Entries:
             within_plan=state.directory.is_within_plan(account),
             due_ns=delivery.due_ns,
         )
+        quote = picture.quote
+        if quote is not None:
+            step.ages_ns.append((account.account_id, state.now_ns - quote.time_ns))
+            if quote.time_ns <= desk.closed_ns.get(signal.symbol, -1):
+                return "market_closed"
         return judge(picture, limits)
-
-    def _carry_out(self, step: Step, taken_ns: int, done: UUID | None = None) -> None:
-        """Write the intentions, send them, write everything else.
-
-        Killed in between, the message is not done: it comes again, finds the intentions, and
-        answers only for the accounts that have none.
-        """
-        state = self._state
-        if step.intended:
-            state.journal.write(records=[each.record for each in step.intended], quiet=True)
-        settled = [self._send(order, taken_ns) for order in step.intended]
-        events = [report_delivery(delivery, now) for delivery, now in step.delivered]
-        events += [report_denial(order) for order in step.denied]
-        now = state.clock.now()
-        for order in settled:
-            event = report_outcome(order, now)
-            if event is not None:
-                events.append(event)
-        records: list[Record] = [each.record for each in step.denied + settled]
-        state.journal.write(
-            events=events,
-            records=records + step.records,
-            done=() if done is None else (done,),
-        )
-        for order in settled:
-            state.desks[order.account_id].refresh(state.now_ns, (order.symbol,))
-
-    def _send(self, order: Order, taken_ns: int) -> Order:
-        """Hand one order to its terminal, once."""
-        now_ns = self._state.now_ns
-        desk = self._state.desks[order.account_id]
-        desk.orders[order.key] = order
-        desk.sent_ns.append(now_ns)
-        request = _ask(order)
-        path_us = (perf_counter_ns() - taken_ns) / 1_000
-        answer = desk.terminal.send(request)
-        reported = replace(order, order_path_us=path_us, predicted=True)
-        settled = record_answer(reported, answer, now_ns)
-        keep_order(desk, settled)
-        return settled
 
 
 def _decide(
@@ -207,10 +188,11 @@ def _decide(
     verdict: Ticket | DenialReason,
     now_ns: int,
     *,
-    decided: tuple[datetime, str | None],
+    times: Times,
+    day: str | None,
 ) -> Order:
-    signal, (now, day) = delivery.signal, decided
-    key, order_id, magic = name_order(signal, account.account_id)
+    signal = delivery.signal
+    key, order_id, magic = name_order(times.name, account.account_id)
     ticket = verdict if isinstance(verdict, Ticket) else None
     return Order(
         key=key,
@@ -225,7 +207,7 @@ def _decide(
         state="intended" if ticket else "denied",
         cause=delivery.cause,
         decided_ns=now_ns,
-        decided_at=now,
+        decided_at=times.now,
         visible_ns=delivery.due_ns,
         delivered_day=day,
         denial=None if isinstance(verdict, Ticket) else verdict,
@@ -233,42 +215,5 @@ def _decide(
         stop_loss=ticket.stop_loss if ticket else 0,
         take_profit=ticket.take_profit if ticket else 0,
         magic=magic if ticket else 0,
-        exit_ns=to_ns(signal.as_of) + signal.horizon_s * SECOND_NS,
+        exit_ns=times.exit_ns,
     )
-
-
-def _ask(order: Order) -> OrderRequest:
-    return OrderRequest(
-        client_id=order.key,
-        symbol=order.symbol,
-        side=order.direction,
-        volume=order.volume,
-        stop_loss=order.stop_loss,
-        take_profit=order.take_profit,
-        magic=order.magic,
-        comment=f"sinyal {order.magic:x}",
-    )
-
-
-def record_answer(order: Order, answer: SendResult, now_ns: int) -> Order:
-    """The order as the terminal's answer leaves it; an acknowledgement without a price is open."""
-    match answer:
-        case Done() if answer.price > 0 and answer.deal > 0 and answer.position > 0:
-            return order.move(
-                "filled", volume=answer.volume, price_open=answer.price, opened_ns=now_ns,
-                position=answer.position, deal=answer.deal,
-            )  # fmt: skip
-        case Done():
-            return order.move("unknown", retcode=answer.code, reason="placed")
-        case Unknown():
-            return order.move("unknown", retcode=answer.code, reason=answer.reason[:80])
-        case Rejected():
-            return order.move("rejected", retcode=answer.code, reason=answer.reason[:80])
-
-
-def keep_order(desk: Desk, order: Order) -> None:
-    """Keep an order at its desk while it is not over."""
-    if order.state in ("filled", "unknown", "intended"):
-        desk.orders[order.key] = order
-    else:
-        desk.orders.pop(order.key, None)

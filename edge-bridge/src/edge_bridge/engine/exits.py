@@ -2,47 +2,68 @@
 
 A close is found in the broker's deals, whoever asked for it, and reported once, in the step that
 also ends the order. Closing again is safe where opening again is not: a close names its position.
+Still only one request at a time touches a position, and the broker's truth is read before the next.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from contracts.envelope import Envelope
+from contracts.trading_engine import KillSwitchChanged
 from contracts.trading_reasons import CloseReason
 from edge_bridge.engine.deals import find_closing, name_reason
 from edge_bridge.engine.desk import Desk
-from edge_bridge.engine.entries import keep_order
+from edge_bridge.engine.differences import Changes
 from edge_bridge.engine.guard import measure_guard, note_close
-from edge_bridge.engine.journal import Reconcile, Record
+from edge_bridge.engine.journal import Reconcile, Record, StorageFull
 from edge_bridge.engine.models import Order
-from edge_bridge.engine.reports import report_closed, report_outcome
+from edge_bridge.engine.position_watch import (
+    PositionWatch,
+    note_missing,
+    read_deals,
+    settle_missing,
+)
+from edge_bridge.engine.protection import Protection
+from edge_bridge.engine.reports import report_closed
+from edge_bridge.engine.sending import keep_order
+from edge_bridge.engine.settle import Books
 from edge_bridge.engine.state import EngineState
-from edge_bridge.ports import Deal, TerminalUnavailable
+from edge_bridge.engine.sweep import Sweep
+from edge_bridge.ports import CloseRequest
 
-LOOK_BACK_NS = 120_000_000_000
-"""Deals are read from this long before the opening: clocks of edge and broker differ."""
-NOT_EXECUTED = "not_executed"
+SECOND_NS = 1_000_000_000
 
 
 class Exits:
     """Watch every desk; close what is due, report what is closed, settle what is open."""
 
     def __init__(self, state: EngineState, reconcile: Reconcile) -> None:
-        self._state, self._reconcile = state, reconcile
+        self._state = state
+        self._books = Books(state, reconcile)
+        self._watching, self._protection = PositionWatch(state), Protection(state)
+        self._sweep = Sweep(state)
 
     def watch(self) -> None:
         """Read every account, settle, report, close; one write a desk, and only when needed."""
-        for desk in list(self._state.desks.values()):
-            self.watch_desk(desk)
+        self.watch_desks(list(self._state.desks.values()))
 
-    def watch_desk(self, desk: Desk) -> None:
-        """Bring one desk up to the market time."""
+    def watch_desks(self, desks: Sequence[Desk]) -> None:
+        """Bring desks up to the market time: all that is due is handed over before any answer is
+        looked for."""
+        for desk in desks:
+            self._look_at(desk)
+        if len(self._state.acts):
+            self.collect_acts()
+
+    def _look_at(self, desk: Desk) -> None:
         if not desk.refresh(self._state.now_ns, tuple(self._state.references)):
             desk.reconciled = False
             return
-        if not desk.is_settled():
-            self._settle(desk)
+        self._books.settle_if_due(desk)
+        self._watching.compare(desk)
         self._report_closed(desk)
         self._measure_guard(desk)
+        self._tell_latch(desk)
         due = [
             (order, reason)
             for order in desk.orders.values()
@@ -50,9 +71,12 @@ class Exits:
         ]
         if due:
             self.close(desk, due)
+        self._sweep.sweep(desk)
+        self._protection.protect(desk)
 
     def close(self, desk: Desk, due: list[tuple[Order, CloseReason]]) -> None:
-        """Close positions of a desk for the reasons given, and report what is flat then."""
+        """Ask for positions of a desk to be closed, for the reasons given."""
+        state = self._state
         marked: list[Order] = []
         for order, reason in due:
             known = order.exit_reason
@@ -60,14 +84,40 @@ class Exits:
             desk.orders[order.key] = marked[-1]
         changed = [new for new, (old, _) in zip(marked, due, strict=True) if new is not old]
         if changed:
-            self._state.journal.write(records=[order.record for order in changed], quiet=True)
+            try:
+                state.journal.write(records=[order.record for order in changed], quiet=True)
+            except StorageFull:  # leaving a position is always allowed; only the reason may be lost
+                state.journal.write(records=[order.record for order in changed])
+        now = state.clock.now()
         for order in marked:
             position = desk.find_position(order)
-            if position is not None:
+            if position is not None and state.acts.may_begin(
+                desk, "close", order.position, state.now_ns
+            ):
                 # Whatever the answer is, the deals tell; a refused close is tried again later.
-                desk.terminal.close_position(position, magic=order.magic)
-        if desk.refresh(self._state.now_ns, ()):
-            self._report_closed(desk)
+                request = CloseRequest(position, magic=order.magic)
+                state.acts.begin(
+                    desk, "close", order.position, request, now=now, order_key=order.key
+                )
+
+    def collect_acts(self) -> int:
+        """Take the answers of closes, moves and cancellations; return how many are under way."""
+        state = self._state
+        answered: dict[int, Desk] = {}
+        for answer in state.acts.collect(state.clock.now(), state.now_ns):
+            self._protection.take_answer(answer)
+            answered[id(answer.desk)] = answer.desk
+        for desk in answered.values():
+            if desk.refresh(state.now_ns, ()):
+                self._watching.compare(desk)
+                self._report_closed(desk)
+        return len(state.acts)
+
+    def due_ns(self, desk: Desk, order: Order) -> int:
+        """Market time at which an open position has to go."""
+        seconds = self._state.limits_of(desk.account).exits.time_exit_s
+        early_ns = order.opened_ns + seconds * SECOND_NS
+        return min(order.exit_ns, early_ns) if seconds else order.exit_ns
 
     def _find_exit(self, desk: Desk, order: Order) -> CloseReason | None:
         flat = desk.guard.wants_flat()
@@ -75,37 +125,28 @@ class Exits:
             return flat
         if order.exit_reason is not None:
             return order.exit_reason  # a close that was refused, or whose answer was lost
-        return "horizon" if order.exit_ns <= self._state.now_ns else None
+        if self._state.switches.is_flattening(desk.account.tenant_id):
+            return "kill_switch"
+        if order.exit_ns <= self._state.now_ns:
+            return "horizon"
+        return "time_exit" if self.due_ns(desk, order) <= self._state.now_ns else None
 
-    def _settle(self, desk: Desk) -> None:
-        """Let the broker's books decide orders of unknown outcome and strange positions."""
-        now = self._state.clock.now()
-        try:
-            settlement = self._reconcile(desk.terminal, list(desk.orders.values()), now)
-        except TerminalUnavailable:
-            desk.reconciled = False
+    def _tell_latch(self, desk: Desk) -> None:
+        """Report that an account's own limits latched it, once a latch."""
+        state, account_id = self._state, desk.account.account_id
+        reason = desk.guard.killed or ""
+        if reason == state.told_killed.get(account_id, ""):
             return
-        desk.external, desk.reconciled = settlement.external, True
-        events: list[Envelope] = []
-        records: list[Record] = []
-        for order in list(desk.orders.values()):
-            deal = settlement.filled.get(order.order_id)
-            settled = order
-            if deal is not None:
-                settled = _fill(order, deal)
-            elif order.order_id in settlement.absent:
-                settled = order.move("rejected", reason=NOT_EXECUTED)
-            elif order.state == "intended":
-                settled = order.move("unknown", reason="interrupted")
-            if settled is order:
-                continue
-            keep_order(desk, settled)
-            records.append(settled.record)
-            event = report_outcome(settled, now)
-            if event is not None:
-                events.append(event)
-        if records:
-            self._state.journal.write(events=events, records=records)
+        state.told_killed[account_id] = reason
+        now = state.clock.now()
+        changed = KillSwitchChanged(
+            scope="account", account_id=account_id, version=0, engaged=bool(reason),
+            flatten=reason == "drawdown", reason=reason, changed_at=now,
+        )  # fmt: skip
+        state.journal.write(
+            events=[Envelope.wrap(changed, tenant_id=desk.account.tenant_id, now=now)],
+            records=[("told_killed", str(account_id), reason)],
+        )
 
     def _report_closed(self, desk: Desk) -> None:
         """Report positions that are no longer open, once the deals that closed them are booked."""
@@ -114,21 +155,20 @@ class Exits:
             for order in desk.orders.values()
             if order.state == "filled" and desk.find_position(order) is None
         ]
-        if not gone:
-            return
-        since_ns = max(1, min(order.opened_ns for order in gone) - LOOK_BACK_NS)
-        try:
-            deals = desk.terminal.deals_since(since_ns)
-        except TerminalUnavailable:
+        deals = read_deals(desk, gone) if gone else None
+        if deals is None:
             return
         assert desk.state is not None  # it was just read
         balance, now = desk.state.balance, self._state.clock.now()
-        events: list[Envelope] = []
-        records: list[Record] = []
+        changes = Changes()
+        events, records = changes.events, changes.records
         for order in gone:
             found = find_closing(order, deals)
             if found is None:
+                note_missing(self._state, desk, order, now, changes)
                 continue
+            settle_missing(self._state, desk, order, now, changes)
+            desk.moving.pop(order.position, None)
             closing, profit = found
             reason = name_reason(order, closing)
             guard = note_close(desk.guard, order.symbol, reason, profit, closing.time_ns)
@@ -139,7 +179,7 @@ class Exits:
             keep_order(desk, closed)
             records.append(closed.record)
             events.append(report_closed(closed, closing, profit, balance, now))
-        if events:
+        if changes:
             self._state.journal.write(events=events, records=records)
 
     def _measure_guard(self, desk: Desk) -> None:
@@ -157,14 +197,3 @@ class Exits:
 
     def _guard_record(self, desk: Desk) -> Record:
         return "guard", str(desk.account.account_id), desk.guard.model_dump_json()
-
-
-def _fill(order: Order, deal: Deal) -> Order:
-    return order.move(
-        "filled",
-        volume=deal.volume,
-        price_open=deal.price,
-        opened_ns=max(deal.time_ns, 1),
-        position=deal.position,
-        deal=deal.ticket,
-    )

@@ -15,8 +15,12 @@ Record = tuple[str, str, str | None]
 """One remembered value: kind, key and value; None forgets it."""
 
 
+class StorageFull(Exception):
+    """A step could not be made durable: nothing that depends on it may be done. Free the disk."""
+
+
 class EngineJournal(Protocol):
-    """Makes a step durable: its events and records, all or nothing."""
+    """Makes a step durable: its events and records, all or nothing. Raises StorageFull."""
 
     def write(
         self,
@@ -26,7 +30,8 @@ class EngineJournal(Protocol):
         done: Sequence[UUID] = (),
         quiet: bool = False,
     ) -> None:
-        """Write a step; a quiet one wakes nobody."""
+        """Write a step; a quiet one wakes nobody, and of records alone it is an intention: cheap,
+        and durable before an order leaves."""
 
     def load(self, kind: str) -> dict[str, str]:
         """Read the records of a kind by key."""

@@ -15,6 +15,7 @@ from edge_bridge.engine.sizing import SizeRule
 
 _S = 1_000_000_000
 _MS = 1_000_000
+DEFAULTS = TradingLimits()
 LIMITS_KEPT = 100_000
 """So many settings are kept; those of a tenant beyond are not taken."""
 
@@ -228,6 +229,19 @@ class LimitBook:
         for name, text in records.items():
             tenant_id = UUID(name.partition("/")[0])
             self.take(tenant_id, TradingLimitsChanged.model_validate_json(text))
+
+    def of(self, account: Account) -> TradingLimits:
+        """What the owner of an account said: for the account, else for all, else nothing."""
+        told = self._told.get((account.tenant_id, account.account_id))
+        told = told or self._told.get((account.tenant_id, None))
+        return told.limits if told else self._bounds.defaults or DEFAULTS
+
+    def describe(self) -> dict[str, object]:
+        """Everything known, for the digest."""
+        return {
+            f"{tenant_id}/{account_id or ''}": each.model_dump(mode="json")
+            for (tenant_id, account_id), each in self._told.items()
+        }
 
     def find(self, account: Account) -> Limits | None:
         """The limits of an account; None when only its end is known. Worked out once a change."""

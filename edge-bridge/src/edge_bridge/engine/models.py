@@ -3,6 +3,7 @@
 Plain dataclasses, because one is made and written while a signal waits to become an order.
 """
 
+import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, TypeVar
@@ -13,7 +14,7 @@ from pydantic import TypeAdapter
 
 from contracts.ai_orchestration import Direction, SignalIssued
 from contracts.envelope import Contract, Meta
-from contracts.ids import derived_id
+from contracts.ids import NAMESPACE
 from contracts.trading_reasons import CloseReason, DenialReason
 
 OrderState = Literal["intended", "unknown", "filled", "closed", "rejected", "denied"]
@@ -27,6 +28,11 @@ _NEXT: dict[OrderState, frozenset[OrderState]] = {
 }
 MAGIC_MAX = 2**53
 """Magics survive a terminal that passes them through a double."""
+
+
+_ORDER_IDS = hashlib.sha1(NAMESPACE.bytes + b"order\x1f", usedforsecurity=False)
+_UUID5_CLEAR = ~(0xF << 76 | 0b11 << 62) & 2**128 - 1
+_UUID5_MARK = 5 << 76 | 0b10 << 62
 
 
 class IllegalTransition(Exception):
@@ -92,6 +98,21 @@ class Order:
     """Why we sent the close; written before it is sent."""
     retcode: int = 0
     reason: str = ""
+    unknown_at: datetime | None = None
+    """Business time from which the outcome was open."""
+    reduced: int = 0
+    """Volume that was closed while the rest stayed open."""
+    reduced_deal: int = 0
+    """The newest deal that is in it."""
+    part_sent: bool = False
+    """Whether the planned partial close left; it leaves once."""
+    moved_ns: int = 0
+    """Market time at which the stops were last seen to have changed."""
+
+    @property
+    def volume_left(self) -> int:
+        """Volume that is still open, as far as it was reported."""
+        return self.volume - self.reduced
 
     def move(self, state: OrderState, **facts: Any) -> "Order":
         """The order in its next state. Raises IllegalTransition."""
@@ -144,8 +165,16 @@ def _dump_contract(value: object) -> object:
     raise TypeError(type(value).__name__)
 
 
-def name_order(signal: SignalIssued, account_id: UUID) -> tuple[str, UUID, int]:
+def derive_order_id(key: str) -> UUID:
+    """`derived_id("order", key)`, with the part that never changes worked out once."""
+    hashed = _ORDER_IDS.copy()
+    hashed.update(key.encode())
+    number = int.from_bytes(hashed.digest()[:16], "big")
+    return UUID(int=number & _UUID5_CLEAR | _UUID5_MARK)
+
+
+def name_order(signal: str, account_id: UUID) -> tuple[str, UUID, int]:
     """The outcome's key, the order's id and its magic: the same whenever they are asked for."""
-    key = f"{signal.signal_id}/{account_id}"
-    order_id = derived_id("order", key)
+    key = f"{signal}/{account_id}"
+    order_id = derive_order_id(key)
     return key, order_id, order_id.int % (MAGIC_MAX - 1) + 1

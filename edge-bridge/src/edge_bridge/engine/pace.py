@@ -28,6 +28,11 @@ class SendPace:
         for time_ns in sorted(times_ns):
             self.append(time_ns)
 
+    @property
+    def times_ns(self) -> tuple[int, ...]:
+        """Every order remembered, oldest first."""
+        return tuple(self._sent)
+
     def count_minute(self, now_ns: int) -> int:
         """Orders within the last minute."""
         since, count = now_ns - MINUTE_NS, 0

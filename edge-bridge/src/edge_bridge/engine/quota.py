@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from contracts.subscription_service import EntitlementsChanged, QuotaExhausted
 
 DAYS_KEPT = 3
+_QUARTER_S = 900
 
 
 class DailyQuota:
@@ -39,6 +40,11 @@ class DailyQuota:
                 del self._used[(tenant_id, old)]
         self._used[key] = self._used.get(key, 0) + 1
 
+    def describe(self) -> object:
+        """Everything counted and latched, for the digest."""
+        used = {f"{tenant}/{day}": count for (tenant, day), count in self._used.items()}
+        return [used, {str(tenant): at.isoformat() for tenant, at in self._latched.items()}]
+
     def latch(self, tenant_id: UUID | None, message: QuotaExhausted) -> bool:
         """Stop a tenant's predictions until the meter says; tell whether this was news."""
         if tenant_id is None or message.meter != "prediction":
@@ -60,5 +66,12 @@ def _find_zone(name: str) -> ZoneInfo:
 
 def make_calendar(plan: EntitlementsChanged) -> Callable[[datetime], str]:
     """Tell the day of an instant on a tenant's calendar, as YYYY-MM-DD."""
-    zone = _find_zone(plan.time_zone)
-    return lambda moment: moment.astimezone(zone).date().isoformat()
+    name = plan.time_zone
+    return lambda moment: _find_day(name, int(moment.timestamp()) // _QUARTER_S)
+
+
+@lru_cache(maxsize=1_024)
+def _find_day(zone: str, quarter: int) -> str:
+    """Days begin on a quarter of an hour everywhere, so one answer holds for all of it."""
+    moment = datetime.fromtimestamp(quarter * _QUARTER_S, _find_zone(zone))
+    return moment.date().isoformat()

@@ -9,8 +9,11 @@ from contracts.trading_engine import (
     OrderFilled,
     OrderRejected,
     PositionClosed,
+    PositionReduced,
     PredictionDelivered,
+    StopsMoved,
 )
+from edge_bridge.engine.desk import StopsReason
 from edge_bridge.engine.directory import Account
 from edge_bridge.engine.models import Delivery, Order
 from edge_bridge.engine.state import to_instant
@@ -88,7 +91,10 @@ def report_outcome(order: Order, now: datetime) -> Envelope | None:
 def report_closed(
     order: Order, closing: Deal, profit: int, balance: int, now: datetime
 ) -> Envelope:
-    """The position is flat. `order` is the closed one; money in minor units."""
+    """The position is flat. `order` is the closed one; money in minor units.
+
+    Volume, price and profit are of the whole position, the parts closed before included.
+    """
     data = PositionClosed(
         order_id=order.order_id, account_id=order.account_id, signal_id=order.signal_id,
         symbol=order.symbol, digits=order.digits, direction=order.direction, volume=order.volume,
@@ -96,5 +102,26 @@ def report_closed(
         profit_cents=profit, balance_cents=balance, reason=order.exit_reason or "manual",
         opened_at=to_instant(order.opened_ns),
         closed_at=to_instant(max(closing.time_ns, order.opened_ns)),
+    )  # fmt: skip
+    return wrap(order, data, now)
+
+
+def report_reduced(order: Order, deal: Deal, now: datetime) -> Envelope:
+    """A part was closed. `order` knows of it already."""
+    data = PositionReduced(
+        order_id=order.order_id, account_id=order.account_id, symbol=order.symbol,
+        deal_ticket=deal.ticket, volume_closed=deal.volume, volume_left=order.volume_left,
+        price=deal.price, profit_cents=deal.profit + deal.commission + deal.swap,
+        reduced_at=to_instant(deal.time_ns),
+    )  # fmt: skip
+    return wrap(order, data, now)
+
+
+def report_stops(order: Order, reason: StopsReason, now: datetime) -> Envelope:
+    """Stop or target changed. `order` has the new ones."""
+    data = StopsMoved(
+        order_id=order.order_id, account_id=order.account_id, symbol=order.symbol,
+        stop_loss=order.stop_loss, take_profit=order.take_profit, reason=reason,
+        moved_at=to_instant(order.moved_ns),
     )  # fmt: skip
     return wrap(order, data, now)

@@ -1,28 +1,35 @@
 """Everything the engine knows, in one place that its parts share; read back at the start."""
 
-from collections import OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from contracts.ai_orchestration import SignalIssued
 from contracts.subscription_service import EntitlementsChanged, QuotaExhausted
+from contracts.trading_limits import TradingLimits
 from edge_bridge.engine.desk import Desk
+from edge_bridge.engine.differences import Differences
 from edge_bridge.engine.directory import Account, Directory
+from edge_bridge.engine.flights import Acts, OrderFlight
 from edge_bridge.engine.guard import Guard
-from edge_bridge.engine.journal import BusinessClock, EngineJournal, Record
+from edge_bridge.engine.journal import BusinessClock, Record
 from edge_bridge.engine.limits import LimitBook, RiskLimits
 from edge_bridge.engine.market_watch import MarketWatch
+from edge_bridge.engine.memory import Pairs
 from edge_bridge.engine.models import Delivery, Order, read_value
+from edge_bridge.engine.pen import Pen
 from edge_bridge.engine.quota import DailyQuota
+from edge_bridge.engine.sla import Promises
+from edge_bridge.engine.switches import Switches
+from edge_bridge.engine.timing import Timing
 from edge_bridge.ports import Quote
 
-HANDLED_KEPT = 100_000
-"""So many (signal, account) pairs are remembered to know a repetition."""
 ORDERS_KEPT = timedelta(days=7)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OVER = frozenset({"closed", "rejected", "denied"})
+_NOT_ACTED = frozenset({"duplicate_signal", "signal_invalid", "symbol_not_entitled"})
+"""Denials before it is asked whether the bar was acted on."""
 
 
 def to_instant(time_ns: int) -> datetime:
@@ -40,9 +47,10 @@ def to_ns(moment: datetime) -> int:
 class EngineState:
     """Shared by the engine's parts."""
 
-    journal: EngineJournal
+    journal: Pen
     clock: BusinessClock
     limits: RiskLimits
+    timing: Timing = field(default_factory=Timing)
     now_ns: int = 0
     """Market time."""
     limit_book: LimitBook = field(init=False)
@@ -52,43 +60,47 @@ class EngineState:
     desks: dict[UUID, Desk] = field(default_factory=dict)
     deliveries: dict[str, Delivery] = field(default_factory=dict)
     references: dict[str, Quote] = field(default_factory=dict)
-    handled: OrderedDict[tuple[UUID, UUID], None] = field(default_factory=OrderedDict)
+    handled: Pairs = field(default_factory=Pairs)
     """(signal, account) with an outcome."""
-    delivered: OrderedDict[tuple[UUID, UUID], str] = field(default_factory=OrderedDict)
+    delivered: Pairs = field(default_factory=Pairs)
     """(signal, tenant) -> the day the prediction counts for."""
-    bars: OrderedDict[tuple[UUID, UUID], UUID] = field(default_factory=OrderedDict)
+    bars: Pairs = field(default_factory=Pairs)
     """(bar, tenant) -> the signal that was acted on."""
     orders: dict[UUID, dict[str, Order]] = field(default_factory=dict)
     """Orders that are not over, by account: handed to the desk when it opens."""
     sent: dict[UUID, list[int]] = field(default_factory=dict)
     guards: dict[UUID, Guard] = field(default_factory=dict)
+    switches: Switches = field(default_factory=Switches)
+    differences: Differences = field(default_factory=Differences)
+    in_flight: dict[str, OrderFlight] = field(default_factory=dict)
+    """Orders that were handed over and have not answered, by key."""
+    told_killed: dict[UUID, str] = field(default_factory=dict)
+    """Accounts whose own latch was reported, and its reason."""
+    refused: Counter[str] = field(default_factory=Counter)
+    """Messages that changed nothing because they cannot be true, by type."""
     orders_made: int = 0
+    acts: Acts = field(init=False)
+    promises: Promises = field(init=False)
 
     def __post_init__(self) -> None:
         self.limit_book = LimitBook(self.limits)
+        self.acts = Acts(self.timing.answer_wait)
+        self.promises = Promises(self.timing.sla_limits, self.timing.sla_window_s)
+
+    def limits_of(self, account: Account) -> TradingLimits:
+        """The limits that hold for an account."""
+        return self.limit_book.of(account)
 
     def remember(self, order: Order) -> None:
         """Keep what an order says about later signals."""
-        self.orders_made += order.magic > 0
-        self.handled[(order.signal_id, order.account_id)] = None
-        if order.denial not in ("duplicate_signal", "signal_invalid"):
-            self.bars.setdefault((order.bar_id, order.tenant_id), order.signal_id)
-        if len(self.handled) > HANDLED_KEPT:
-            self.handled.popitem(last=False)
-        if len(self.bars) > HANDLED_KEPT:
-            self.bars.popitem(last=False)
-
-    def is_handled(self, signal: SignalIssued, account: Account) -> bool:
-        """Whether the signal has its outcome on the account."""
-        return (signal.signal_id, account.account_id) in self.handled
+        self.handled.add(order.signal_id, order.account_id, None)
+        if order.denial not in _NOT_ACTED:
+            self.bars.add(order.bar_id, order.tenant_id, order.signal_id)
 
     def note_delivered(self, signal_id: UUID, tenant_id: UUID, day: str) -> None:
         """Count a prediction, once a signal and tenant."""
-        if (signal_id, tenant_id) not in self.delivered:
-            self.delivered[(signal_id, tenant_id)] = day
+        if self.delivered.add(signal_id, tenant_id, day):
             self.quota.count(tenant_id, day)
-            if len(self.delivered) > HANDLED_KEPT:
-                self.delivered.popitem(last=False)
 
     def load(self) -> None:
         """Read everything back from the journal."""
@@ -106,6 +118,9 @@ class EngineState:
         self.market.calendar.load(load("news"))
         for key, text in load("delivery").items():
             self.deliveries[key] = read_value(Delivery, text)
+        self.told_killed = {UUID(key): text for key, text in load("told_killed").items()}
+        self.switches.load(load)
+        self.differences.load(load)
         self._load_orders(load)
 
     def _load_orders(self, load: Callable[[str], dict[str, str]]) -> None:
@@ -123,6 +138,7 @@ class EngineState:
             if order.state not in _OVER:
                 self.orders.setdefault(order.account_id, {})[order.key] = order
             if order.magic:
+                self.orders_made += 1
                 self.sent.setdefault(order.account_id, []).append(order.decided_ns)
         if forgotten:
             self.journal.write(records=forgotten)

@@ -4,62 +4,41 @@ Outgoing messages, the source's cursor, the engine's records and the inbox share
 process killed at any instant has either done a step wholly or not at all. WAL with
 synchronous=NORMAL survives the death of the process; after a power cut the newest steps may be
 missing, and the broker's truth settles the orders (see reconcile.py).
+
+Intentions are in a hurry: they go to a log beside the file (see intents.py), and into the file with
+the next step, which also notes how far the log is in.
 """
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
 from uuid import UUID
 
 from contracts.envelope import Envelope
+from edge_bridge.engine.journal import Record, StorageFull
+from edge_bridge.link.intents import BYTES_KEPT, BYTES_MAX, IntentLog
+from edge_bridge.link.schema import (
+    SCHEMA,
+    TABLES,
+    InboxRow,
+    Lane,
+    OutboxRow,
+    insert_into,
+    make_row,
+)
 
-Record = tuple[str, str, str | None]
-"""One remembered value: kind, key and value; None forgets it."""
-Lane = Literal["bus", "market"]
-_TABLES: dict[Lane, str] = {"bus": "bus_outbox", "market": "market_outbox"}
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS bus_outbox (
-  seq INTEGER PRIMARY KEY, event_id TEXT NOT NULL, source TEXT NOT NULL,
-  detail_type TEXT NOT NULL, body TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS market_outbox (
-  seq INTEGER PRIMARY KEY, event_id TEXT NOT NULL, source TEXT NOT NULL,
-  detail_type TEXT NOT NULL, body TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS records (
-  kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, key))
-  WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS inbox (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT, event_id TEXT NOT NULL UNIQUE, detail_type TEXT NOT NULL,
-  body TEXT NOT NULL, done INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE IF NOT EXISTS set_aside (
-  event_id TEXT PRIMARY KEY, lane TEXT NOT NULL, detail_type TEXT NOT NULL, body TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS inbox_open ON inbox (seq) WHERE done = 0;
-"""
+__all__ = ["InboxRow", "Journal", "Lane", "OutboxRow", "Record", "StorageFull"]
+
 _PUT = "INSERT OR REPLACE INTO records VALUES (?, ?, ?)"
+_DROP = "DELETE FROM records WHERE kind = ? AND key = ?"
+_MARK = ("intents", "step")
+"""The record that says up to which step the log is in the file."""
+_NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY})
+_Pending = dict[tuple[str, str], tuple[int, str | None]]
 BUSY_TIMEOUT_S = 5.0
 INBOX_KEPT = 200_000
 """Handled messages are remembered this long, so that a late redelivery is known."""
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxRow:
-    """A message that waits to be sent."""
-
-    seq: int
-    event_id: str
-    source: str
-    detail_type: str
-    body: str
-
-
-class InboxRow(NamedTuple):
-    """A message that came and is not handled yet."""
-
-    event_id: str
-    detail_type: str
-    body: str
 
 
 class Journal:
@@ -71,8 +50,12 @@ class Journal:
         self._writer = self._connect()
         self._reader = self._connect()
         self._read_lock = threading.Lock()
-        self._writer.executescript(_SCHEMA)
-        self._depth = {lane: self._count(table) for lane, table in _TABLES.items()}
+        self._writer.executescript(SCHEMA)
+        self._depth = {lane: self._count(table) for lane, table in TABLES.items()}
+        self._intents = IntentLog(path.with_suffix(".intents"))
+        self._intent_lock = threading.Lock()
+        self._pending: _Pending = {}
+        self._step = self._catch_up()
         self.on_write: Callable[[], None] = lambda: None
         """Called after a step that put messages out, unless the step was quiet."""
 
@@ -100,48 +83,111 @@ class Journal:
         A quiet step does not wake the publisher: an order is about to leave and must not share
         the processor with it.
         """
-        puts: list[tuple[str, str, str]] = []
-        drops: list[tuple[str, str]] = []
-        for kind, key, value in records:
-            if value is None:
-                drops.append((kind, key))
-            else:
-                puts.append((kind, key, value))
-        bus_rows = [_make_row(envelope) for envelope in events]
-        market_rows = [_make_row(envelope) for envelope in batches]
-        if len(puts) == 1 and not (drops or bus_rows or market_rows or done):
-            with self._lock:
-                self._writer.execute(_PUT, puts[0])  # a statement alone is a step
+        own: dict[tuple[str, str], str | None] = {(kind, key): v for kind, key, v in records}
+        if quiet and not (events or batches or done) and self._intents.size < BYTES_MAX:
+            self._intend([(kind, key, value) for (kind, key), value in own.items()])
             return
+        bus_rows = [make_row(envelope) for envelope in events]
+        market_rows = [make_row(envelope) for envelope in batches]
         with self._lock:
-            run, run_many = self._writer.execute, self._writer.executemany
-            run("BEGIN IMMEDIATE")
+            pending, step = self._read_pending()
+            if pending:
+                merged = {place: value for place, (_, value) in pending.items()}
+                own = {**merged, **own, _MARK: str(step)}
             try:
-                if bus_rows:
-                    run_many(_insert("bus_outbox"), bus_rows)
-                if market_rows:
-                    run_many(_insert("market_outbox"), market_rows)
-                if puts:
-                    run_many(_PUT, puts)
-                if drops:
-                    run_many("DELETE FROM records WHERE kind = ? AND key = ?", drops)
-                if done:
-                    handled = [(str(event_id),) for event_id in done]
-                    run_many("UPDATE inbox SET done = 1 WHERE event_id = ?", handled)
-                run("COMMIT")
-            except sqlite3.Error:
-                self._writer.execute("ROLLBACK")
+                self._commit(bus_rows, market_rows, own, done)
+            except sqlite3.Error as error:
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_ROOM:
+                    raise StorageFull(f"the journal cannot be written: {error}") from error
                 raise
             self._depth["bus"] += len(bus_rows)
             self._depth["market"] += len(market_rows)
+            self._forget_pending(step)
         if (bus_rows or market_rows) and not quiet:
             self.on_write()
 
+    def _commit(
+        self,
+        bus_rows: Sequence[tuple[str, ...]],
+        market_rows: Sequence[tuple[str, ...]],
+        values: Mapping[tuple[str, str], str | None],
+        done: Sequence[UUID],
+    ) -> None:
+        puts = [(*place, value) for place, value in values.items() if value is not None]
+        drops = [place for place, value in values.items() if value is None]
+        if len(puts) == 1 and not (drops or bus_rows or market_rows or done):
+            self._writer.execute(_PUT, puts[0])  # a statement alone is a step
+            return
+        run, run_many = self._writer.execute, self._writer.executemany
+        run("BEGIN IMMEDIATE")
+        try:
+            if bus_rows:
+                run_many(insert_into("bus_outbox"), bus_rows)
+            if market_rows:
+                run_many(insert_into("market_outbox"), market_rows)
+            if puts:
+                run_many(_PUT, puts)
+            if drops:
+                run_many(_DROP, drops)
+            if done:
+                handled = [(str(event_id),) for event_id in done]
+                run_many("UPDATE inbox SET done = 1 WHERE event_id = ?", handled)
+            run("COMMIT")
+        except sqlite3.Error:
+            if self._writer.in_transaction:
+                run("ROLLBACK")
+            raise
+
+    def _intend(self, records: list[Record]) -> None:
+        """Write an intention, beside whatever the file is busy with."""
+        with self._intent_lock:
+            self._intents.append(self._step + 1, records)
+            self._step += 1
+            for kind, key, value in records:
+                self._pending[(kind, key)] = (self._step, value)
+
+    def _read_pending(self) -> tuple[_Pending, int]:
+        """What the log has and the file has not, and the newest step of it."""
+        with self._intent_lock:
+            return dict(self._pending), self._step
+
+    def _forget_pending(self, step: int) -> None:
+        """Steps up to this one are in the file."""
+        with self._intent_lock:
+            left = {k: each for k, each in self._pending.items() if each[0] > step}
+            self._pending = left
+            if not left and self._intents.size > BYTES_KEPT:
+                self._intents.clear()
+
+    def _catch_up(self) -> int:
+        """Take what an earlier process left in the log into the file; return the newest step."""
+        row = self._writer.execute(
+            "SELECT value FROM records WHERE kind = ? AND key = ?", _MARK
+        ).fetchone()
+        known = step = int(row[0]) if row else 0
+        values: dict[tuple[str, str], str | None] = {}
+        for step, records in self._intents.found:
+            if step > known:
+                values.update({(kind, key): value for kind, key, value in records})
+        step = max(step, known)
+        if values:
+            self._commit((), (), {**values, _MARK: str(step)}, ())
+        self._intents.found.clear()
+        self._intents.clear()
+        return step
+
     def load(self, kind: str) -> dict[str, str]:
-        """Read the records of a kind by key."""
-        with self._read_lock:
-            rows = self._reader.execute("SELECT key, value FROM records WHERE kind = ?", (kind,))
-            return dict(rows.fetchall())
+        """Read the records of a kind by key, intentions included."""
+        with self._lock:  # no step is under way, so what is pending is newer than the file
+            pending, _ = self._read_pending()
+            rows = self._writer.execute("SELECT key, value FROM records WHERE kind = ?", (kind,))
+            found: dict[str, str] = dict(rows.fetchall())
+        for (of, key), (_, value) in pending.items():
+            if of == kind and value is None:
+                found.pop(key, None)
+            elif of == kind and value is not None:
+                found[key] = value
+        return found
 
     def depth(self, lane: Lane | None = None) -> int:
         """How many messages wait to be sent."""
@@ -154,7 +200,7 @@ class Journal:
         with self._read_lock:
             rows = self._reader.execute(
                 "SELECT seq, event_id, source, detail_type, body"
-                f" FROM {_TABLES[lane]} ORDER BY seq LIMIT ?",
+                f" FROM {TABLES[lane]} ORDER BY seq LIMIT ?",
                 (limit,),
             )
             return [OutboxRow(*row) for row in rows.fetchall()]
@@ -164,7 +210,7 @@ class Journal:
         with self._lock:
             self._writer.execute("BEGIN IMMEDIATE")
             self._writer.executemany(
-                f"DELETE FROM {_TABLES[lane]} WHERE seq = ?", [(row.seq,) for row in rows]
+                f"DELETE FROM {TABLES[lane]} WHERE seq = ?", [(row.seq,) for row in rows]
             )
             self._writer.execute("COMMIT")
             self._depth[lane] -= len(rows)
@@ -177,7 +223,7 @@ class Journal:
                 "INSERT OR IGNORE INTO set_aside VALUES (?, ?, ?, ?)",
                 (row.event_id, lane, row.detail_type, row.body),
             )
-            self._writer.execute(f"DELETE FROM {_TABLES[lane]} WHERE seq = ?", (row.seq,))
+            self._writer.execute(f"DELETE FROM {TABLES[lane]} WHERE seq = ?", (row.seq,))
             self._writer.execute("COMMIT")
             self._depth[lane] -= 1
 
@@ -238,16 +284,7 @@ class Journal:
         with self._lock, self._read_lock:
             self._reader.close()
             self._writer.close()
+            self._intents.close()
 
     def _count(self, table: str) -> int:
         return int(self._writer.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
-
-
-def _insert(table: str) -> str:
-    return f"INSERT INTO {table} (event_id, source, detail_type, body) VALUES (?, ?, ?, ?)"
-
-
-def _make_row(envelope: Envelope) -> tuple[str, str, str, str]:
-    return (
-        str(envelope.meta.event_id), envelope.source, envelope.detail_type, envelope.to_json()
-    )  # fmt: skip

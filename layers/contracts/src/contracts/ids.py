@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 NIL = UUID(int=0)
 """Stands where a tenant would, in rows that belong to the platform as a whole."""
 
-_NAMESPACE = UUID("6f1c1d5e-6a55-4f3b-9d0a-6d1a5c0e7a10")
+NAMESPACE = UUID("6f1c1d5e-6a55-4f3b-9d0a-6d1a5c0e7a10")
 
 
 def uuid7(now_ms: int | None = None) -> UUID:
@@ -20,4 +20,4 @@ def uuid7(now_ms: int | None = None) -> UUID:
 
 def derived_id(*parts: object) -> UUID:
     """Make the same id from the same parts, wherever and however often it is asked for."""
-    return uuid5(_NAMESPACE, "\x1f".join(str(part) for part in parts))
+    return uuid5(NAMESPACE, "\x1f".join(str(part) for part in parts))
