@@ -27,3 +27,7 @@ class OutboxStuck(EdgeError):
 
 class LinkDied(EdgeError):
     """A thread of the link ended by itself; its log says why."""
+
+
+class StreamUnavailable(EdgeError):
+    """The stream's port cannot be opened; its text says why."""
