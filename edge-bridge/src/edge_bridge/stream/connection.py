@@ -18,7 +18,14 @@ from edge_bridge.stream.hub import Hub
 from edge_bridge.stream.plans import StreamLimits
 from edge_bridge.stream.settings import StreamSettings
 from edge_bridge.stream.tokens import Identity
-from edge_bridge.stream.topics import FRAME_ITEMS_MAX, PRIVATE, Overrun, Topic, TopicName
+from edge_bridge.stream.topics import (
+    FRAME_ITEMS_MAX,
+    PRIVATE,
+    Channel,
+    Overrun,
+    Topic,
+    TopicName,
+)
 
 WRITE_BYTES = 16_384
 """Frames are joined up to this size: one system call for many."""
@@ -102,7 +109,11 @@ class StreamConnection(ServerConnection):
         super().resume_writing()
         self.full_since = None
         if self.pending:
-            self.loop.call_soon(self.deliver)
+            self.loop.call_soon(self._catch_up)
+
+    def _catch_up(self) -> None:
+        self.deliver()
+        self.hub.count_tally()
 
     # What is written.
 
@@ -138,34 +149,27 @@ class StreamConnection(ServerConnection):
             self._note_behind()
             return
         parts: list[bytes] = []
-        size = ticks = 0
+        size = 0
         while self.pending and not self.paused:
             subscription = next(iter(self.pending))
             step = self._take(subscription)
             if step is None:
                 del self.pending[subscription]
             else:
-                data, count = step
+                data, items = step
                 parts.append(data)
                 size += len(data)
-                ticks += count if subscription.topic.name.channel == "ticks" else 0
-                self.hub.metrics.items.add(count, subscription.topic.name.channel)
+                self.tally(len(data), subscription.topic.name.channel, items)
             if parts and (not self.pending or size >= WRITE_BYTES):
-                self._write(parts, ticks)
-                parts, size, ticks = [], 0, 0
+                self.transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
+                parts, size = [], 0
         if not self.pending:
             self.behind = False
 
-    def _write(self, parts: list[bytes], ticks: int) -> None:
-        data = parts[0] if len(parts) == 1 else b"".join(parts)
-        self.transport.write(data)
-        self.count_written(len(data), ticks)
-
-    def count_written(self, size: int, ticks: int = 0) -> None:
-        """Meter what was written."""
+    def tally(self, size: int, channel: Channel, items: int = 0) -> None:
+        """Note what was written, for the meter."""
         assert self.who is not None
-        self.hub.metrics.bytes.add(size)
-        self.hub.usage.count(self.who.tenant_id, ticks, size, self.hub.clock.now())
+        self.hub.tally.add(self.who.tenant_id, size, channel, items)
 
     def _take(self, subscription: Subscription) -> tuple[bytes, int] | None:
         topic, after = subscription.topic, subscription.position

@@ -32,7 +32,7 @@ from edge_bridge.stream.topics import (
     Topic,
     TopicName,
 )
-from edge_bridge.stream.usage import UsageMeter
+from edge_bridge.stream.usage import Tally, UsageMeter
 from edge_bridge.times import SystemClock, WallClock
 
 TOPICS_MAX = 50_000
@@ -56,6 +56,7 @@ class Hub:
         self.registry = registry or Registry()
         self.metrics = StreamMetrics(self.registry)
         self.usage = UsageMeter(edge, self.clock.now())
+        self.tally = Tally()
         self.epoch = secrets.token_hex(8)
         """Numbers of another epoch mean nothing in this one."""
         self.read_health: Callable[[], HostHealth] = report_nothing
@@ -221,6 +222,15 @@ class Hub:
         with self._lock:
             head, items = topic.head, list(topic.state.values())
         return frame({"op": "snapshot", **topic.describe(), "seq": head, "items": items}), head
+
+    def count_tally(self) -> None:
+        """Meter what was written since the last time."""
+        tally, self.tally = self.tally, Tally()
+        if tally.tenants:
+            self.usage.count(tally, self.clock.now())
+            self.metrics.bytes.add(sum(size for _, size in tally.tenants.values()))
+            for channel, items in tally.items.items():
+                self.metrics.items.add(items, channel)
 
     def _open_topic(self, name: TopicName, digits: int | None) -> Topic:
         topic = self._topics.get(name)

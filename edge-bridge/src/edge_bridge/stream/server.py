@@ -12,6 +12,7 @@ from uuid import UUID
 from websockets.asyncio.server import Server, ServerConnection, serve
 
 from edge_bridge.errors import StreamUnavailable
+from edge_bridge.stream.bell import Bell
 from edge_bridge.stream.connection import StreamConnection
 from edge_bridge.stream.frames import TOO_MANY, Refused, frame
 from edge_bridge.stream.http import HttpSide
@@ -87,7 +88,8 @@ class StreamServer:
         server = await self._listen(talk)
         self.port = server.sockets[0].getsockname()[1]
         wake = asyncio.Event()
-        self._hub.attach(partial(self._loop.call_soon_threadsafe, wake.set))
+        bell = Bell(partial(self._loop.call_soon_threadsafe, wake.set))
+        self._hub.attach(bell.ring)
         self._started.set()
         async with asyncio.TaskGroup() as tasks:
             chores = [tasks.create_task(self._pump(wake)), tasks.create_task(self._keep_house())]
@@ -163,6 +165,7 @@ class StreamServer:
                 connection.deliver()
                 if number % CONNECTIONS_A_STEP == 0:
                     await asyncio.sleep(0)
+            self._hub.count_tally()
             self._hub.metrics.flush.observe(time.perf_counter() - began)
 
     async def _keep_house(self) -> None:

@@ -160,11 +160,12 @@ class Conversations:
         self._reply(connection, answer, request)
         if snapshot:
             connection.tell(snapshot)
-            connection.count_written(len(snapshot))
+            connection.tally(len(snapshot), name.channel)
         self._hub.metrics.begun.add(1, name.channel, "resumed" if resumed else "snapshot")
         subscription = Subscription(connection, topic, position, topic.head)
         self._roster.follow(subscription)
         connection.begin(subscription)
+        self._hub.count_tally()
 
     def _unsubscribe(self, connection: StreamConnection, request: Unsubscribe) -> None:
         name = _name(connection, request)

@@ -20,6 +20,28 @@ WINDOWS_KEPT = 60
 RECORDS_MAX = 100_000
 
 
+class Tally:
+    """What one round of writing came to, so that the meter is asked once and not for each client.
+
+    Belongs to the server's loop.
+    """
+
+    def __init__(self) -> None:
+        self.tenants: dict[UUID, list[int]] = {}
+        """Ticks and bytes."""
+        self.items: dict[str, int] = {}
+        """Items by channel."""
+
+    def add(self, tenant_id: UUID, size: int, channel: str, items: int) -> None:
+        """Count a frame."""
+        taken = self.tenants.get(tenant_id)
+        if taken is None:
+            taken = self.tenants[tenant_id] = [0, 0]
+        taken[0] += items if channel == "ticks" else 0
+        taken[1] += size
+        self.items[channel] = self.items.get(channel, 0) + items
+
+
 @dataclass(slots=True)
 class _Taken:
     ticks: int = 0
@@ -38,13 +60,14 @@ class UsageMeter:
         self._streams: dict[UUID, int] = {}
         self._closed: deque[tuple[int, UUID, _Taken]] = deque(maxlen=RECORDS_MAX)
 
-    def count(self, tenant_id: UUID, ticks: int, size: int, now: datetime) -> None:
-        """Count what was written to a tenant."""
+    def count(self, tally: "Tally", now: datetime) -> None:
+        """Count what was written to tenants in one round."""
         with self._lock:
             self._roll(now)
-            taken = self._open.setdefault(tenant_id, _Taken())
-            taken.ticks += ticks
-            taken.bytes += size
+            for tenant_id, (ticks, size) in tally.tenants.items():
+                taken = self._open.setdefault(tenant_id, _Taken())
+                taken.ticks += ticks
+                taken.bytes += size
 
     def count_streams(self, tenant_id: UUID, streams: int, now: datetime) -> None:
         """Tell how many connections a tenant has from now on."""
