@@ -70,7 +70,7 @@ def run(
         _await(here)
         memory = _resident_bytes() - before
         costs, cpu_share = _publish(hub, ticks, rate)
-        floor, _ = _publish(Hub("floor"), min(ticks, 2 * rate), rate)
+        floor, _ = _publish(Hub("floor"), min(ticks, rate), rate)
         seen = _await(here)
     finally:
         clients.join(WAIT_S)

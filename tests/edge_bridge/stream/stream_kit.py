@@ -5,11 +5,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 from uuid import UUID, uuid4
 
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from contracts.subscription_service import EntitlementsChanged, Tier
@@ -61,18 +62,12 @@ class Person:
 
     def sign(self, now: datetime | None = None, **other: Any) -> str:
         """An access token as user_service makes it."""
-        given: dict[str, Any] = {
-            "user_id": self.user_id,
-            "tenant_id": self.tenant_id,
-            "role": "trader",
-            "tier": "pro",
-            "stepped_up_at": None,
-            "platform_admin": False,
-            "support": False,
-        }
-        account = Account.__new__(Account)
-        for name, value in (given | other).items():
-            object.__setattr__(account, name, value)
+        account = Account(
+            user_id=self.user_id, tenant_id=self.tenant_id, email="", password_hash="",
+            role="trader", status="active", platform_admin=False, support=False, locale="id",
+            tier="pro",
+        )  # fmt: skip
+        account = replace(account, **other)
         return self.signer.sign(account, self.session_id, now or datetime.now(UTC))
 
 
@@ -112,6 +107,15 @@ class Client:
         self.ask(op="subscribe", channel=channel, **named | other)
         answer = self.expect("subscribed")
         return answer if answer["resumed"] else answer | {"snapshot": self.expect("snapshot")}
+
+    def closes(self) -> tuple[int, str]:
+        """Read until the server closes; with which code and reason."""
+        while True:
+            try:
+                self.take()
+            except ConnectionClosed as closed:
+                assert closed.rcvd is not None, "it was dropped without a word"
+                return closed.rcvd.code, closed.rcvd.reason
 
     def is_quiet(self) -> bool:
         """Whether nothing comes before the answer to a question asked now."""
