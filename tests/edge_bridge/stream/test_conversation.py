@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -39,7 +40,8 @@ def test_ticks_come_as_a_snapshot_and_then_as_changes(stream: Stream) -> None:
 
 
 def test_the_first_message_must_be_a_token(stream: Stream) -> None:
-    for first in ({"op": "subscribe", "channel": "ticks", "symbol": "EURUSD"}, {"op": "ping"}):
+    firsts: list[dict[str, Any]] = [{"op": "subscribe", "channel": "orders"}, {"op": "ping"}]
+    for first in firsts:
         with stream.connect() as client:
             client.ask(**first)
             assert client.closes() == (4401, "unauthenticated")
@@ -73,7 +75,7 @@ def test_a_tenant_without_a_plan_is_refused(stream: Stream) -> None:
         assert client.closes() == (4403, "not_entitled")
 
 
-REQUESTS = [
+REQUESTS: list[tuple[dict[str, Any], str]] = [
     ({"op": "fly"}, "bad_request"),
     ({"op": "subscribe"}, "bad_request"),
     ({"op": "subscribe", "channel": "ticks"}, "bad_request"),

@@ -129,7 +129,7 @@ def test_removed_things_leave_the_snapshot(stream: Stream) -> None:
         client.follow("orders")
         stream.hub.publish_private(mine.tenant_id, "orders", "o1", {"lots": 3})
         stream.hub.publish_private(mine.tenant_id, "orders", "o1", None)
-        items = []
+        items: list[Any] = []
         while len(items) < 2:
             items += client.expect("delta")["items"]
         assert items == [{"key": "o1", "value": {"lots": 3}}, {"key": "o1", "value": None}]

@@ -8,7 +8,11 @@ from typing import Any
 
 from tests.edge_bridge.stream.stream_kit import Client, Person, Stream, run_stream, wait_until
 
-SMALL = {"socket_buffer_bytes": 2_048, "write_buffer_bytes": 1_024, "stall_timeout_s": 60}
+SMALL: dict[str, Any] = {
+    "socket_buffer_bytes": 2_048,
+    "write_buffer_bytes": 1_024,
+    "stall_timeout_s": 60,
+}
 ROUND = 20
 
 

@@ -119,7 +119,8 @@ def test_only_signing_keys_of_our_kind_are_read_from_a_key_set() -> None:
     odd = [{**card, "alg": "RS256"}, {**card, "use": "enc"}, {**card, "x": "!"}, 7, {"kid": "a"}]
     assert list(read_keys({"keys": [*odd, card]})) == [card["kid"]]
     assert read_keys({"keys": [7] * 16 + [card]}) == {}
-    for nothing in (None, [], {}, {"keys": {}}, "keys"):
+    nothings: list[Any] = [None, [], {}, {"keys": {}}, "keys"]
+    for nothing in nothings:
         with pytest.raises(ValueError, match="no JWK set"):
             read_keys(nothing)
 

@@ -63,6 +63,14 @@ def test_connections_that_stay_open_count_in_every_minute() -> None:
     assert [record.streams_max for record in records] == [3, 3, 1]
 
 
+def test_at_the_end_the_open_minute_is_told_too() -> None:
+    meter = UsageMeter("edge-1", START)
+    meter.count(tally_of(TENANT, 5, 700), START + timedelta(seconds=30))
+    (envelope,) = meter.take(START + timedelta(seconds=31), final=True)
+    assert read(envelope).ticks == 5
+    assert meter.take(START + timedelta(seconds=32), final=True) == []
+
+
 def test_a_clock_that_jumps_makes_no_flood_of_records() -> None:
     meter = UsageMeter("edge-1", START)
     meter.count_streams(TENANT, 1, START)

@@ -29,6 +29,8 @@ from edge_bridge.stream.topics import (
 
 WRITE_BYTES = 16_384
 """Frames are joined up to this size: one system call for many."""
+FRAMES_A_TURN = 128
+"""After so many, others have their turn."""
 INCOMING_BYTES_PER_S = 32_768
 INCOMING_BYTES_BURST = 262_144
 
@@ -150,19 +152,25 @@ class StreamConnection(ServerConnection):
             return
         parts: list[bytes] = []
         size = 0
-        while self.pending and not self.paused:
+        for _ in range(FRAMES_A_TURN):
+            if not self.pending or self.paused:
+                break
             subscription = next(iter(self.pending))
             step = self._take(subscription)
             if step is None:
                 del self.pending[subscription]
-            else:
-                data, items = step
-                parts.append(data)
-                size += len(data)
-                self.tally(len(data), subscription.topic.name.channel, items)
-            if parts and (not self.pending or size >= WRITE_BYTES):
-                self.transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
+                continue
+            data, items = step
+            parts.append(data)
+            size += len(data)
+            self.tally(len(data), subscription.topic.name.channel, items)
+            if size >= WRITE_BYTES:
+                self.transport.write(b"".join(parts))
                 parts, size = [], 0
+        else:
+            self.loop.call_soon(self._catch_up)
+        if parts:
+            self.transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
         if not self.pending:
             self.behind = False
 

@@ -23,6 +23,7 @@ class HttpSide:
 
     def __init__(self, settings: StreamSettings, hub: Hub) -> None:
         self._settings, self._hub = settings, hub
+        self._reading: asyncio.Task[HostHealth] | None = None
 
     async def answer(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer a request by its path."""
@@ -36,10 +37,12 @@ class HttpSide:
         return connection.respond(HTTPStatus.NOT_FOUND, "/stream, /health or /metrics\n")
 
     async def _tell_health(self, connection: ServerConnection) -> Response:
-        """The host's word, asked in another thread: a host that hangs is not healthy."""
+        """The host's word, asked in another thread, one at a time: a host that hangs is not
+        healthy, and keeps one thread, not all of them."""
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(asyncio.to_thread(self._hub.read_health))
         try:
-            read = asyncio.to_thread(self._hub.read_health)
-            health = await asyncio.wait_for(read, HEALTH_WAIT_S)
+            health = await asyncio.wait_for(asyncio.shield(self._reading), HEALTH_WAIT_S)
         except Exception:  # noqa: BLE001 - whatever the host's callable raises means not ready
             health = HostHealth(ready=False)
         status = HTTPStatus.OK if health.ready else HTTPStatus.SERVICE_UNAVAILABLE

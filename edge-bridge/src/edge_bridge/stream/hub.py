@@ -171,9 +171,10 @@ class Hub:
         """Say who knows the host's health; asked at each /health, from another thread."""
         self.read_health = read
 
-    def take_usage(self, now: datetime) -> list[Envelope]:
-        """Take StreamUsageRecorded of the windows that are over; the ids are the same for ever."""
-        return self.usage.take(now)
+    def take_usage(self, now: datetime, final: bool = False) -> list[Envelope]:
+        """Take StreamUsageRecorded of the windows that are over; at the end of the process the
+        open one too. Ids come from edge, tenant and window: sent again, it is the same record."""
+        return self.usage.take(now, final)
 
     # What the server's loop reads out.
 

@@ -93,15 +93,18 @@ class Conversations:
             request = read_request(message)
             reference = request.id
             await self._handle(connection, request)
-        except NotStreamable as error:
-            refused = Refused("unavailable", "there is no room for more streams")
-            connection.tell(frame_error(refused, reference))
-            self._hub.metrics.refused.add(1, f"unavailable: {type(error).__name__}")
+        except NotStreamable:
+            self._refuse(connection, Refused("unavailable", "no more streams fit here"), reference)
         except Refused as refused:
             if refused.close is not None:
                 raise
-            self._hub.metrics.refused.add(1, refused.code)
-            connection.tell(frame_error(refused, reference))
+            self._refuse(connection, refused, reference)
+
+    def _refuse(
+        self, connection: StreamConnection, refused: Refused, reference: str | None
+    ) -> None:
+        self._hub.metrics.refused.add(1, refused.code)
+        connection.tell(frame_error(refused, reference))
 
     async def _handle(self, connection: StreamConnection, request: Request) -> None:
         match request:

@@ -80,10 +80,14 @@ class UsageMeter:
             else:
                 self._streams.pop(tenant_id, None)
 
-    def take(self, now: datetime) -> list[Envelope]:
-        """Hand over the records of windows that are over, oldest first."""
+    def take(self, now: datetime, final: bool = False) -> list[Envelope]:
+        """Hand over the records of windows that are over, oldest first; at the end of the process
+        (`final`) the open one too."""
         with self._lock:
             self._roll(now)
+            if final:
+                self._close(self._window)
+                self._window += 1
             closed = list(self._closed)
             self._closed.clear()
         return [self._record(*each) for each in closed]
