@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 from edge_bridge.stream.hub import Hub
 from edge_bridge.stream.topics import RING_ITEMS, TopicName
-from tests.edge_bridge.stream.stream_kit import make_plan, run_stream
+from tests.edge_bridge.stream.stream_kit import make_plan, run_stream, wait_until
 
 THREADS, EACH = 4, 200
 PLAN = make_plan()
@@ -64,3 +64,37 @@ def test_a_hub_that_nobody_reads_stays_bounded() -> None:
     assert len(orders._ring) == 1_024
     assert list(orders.state) == [f"o{number}" for number in range(2_000, 3_000)]
     assert orders.head == 3_000 + 2_000  # what left the snapshot was told as removed
+
+
+def test_publishing_goes_on_while_the_streams_loop_stands_still() -> None:
+    """The loop is let go only after everything was published: were it waited for, this hung."""
+    with run_stream() as stream:
+        stream.hub.declare_symbol("EURUSD", 5)
+        person = stream.newcomer()
+        with stream.enter(person) as client:
+            client.follow()
+            held, let_go = threading.Event(), threading.Event()
+
+            def stand_still() -> None:
+                held.set()
+                let_go.wait(30)
+
+            loop = stream.server._loop
+            assert loop is not None
+            loop.call_soon_threadsafe(stand_still)
+            assert held.wait(10)
+            for number in range(1, 10_001):
+                stream.tick(number)
+            stream.hub.revoke(session_id=uuid4())
+            assert not let_go.is_set()
+            let_go.set()
+            message = client.take()
+            assert message["seq"] == message.get("conflated", 0) + len(message["items"]) == 10_000
+
+
+def test_a_stopped_stream_leaves_no_thread_behind() -> None:
+    before = set(threading.enumerate())
+    with run_stream() as stream, stream.enter(stream.newcomer()) as client:
+        assert client.is_quiet()
+        assert any(thread.name == "stream" for thread in threading.enumerate())
+    wait_until(lambda: not {t for t in set(threading.enumerate()) - before if t.is_alive()})

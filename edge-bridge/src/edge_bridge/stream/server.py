@@ -91,11 +91,18 @@ class StreamServer:
         bell = Bell(partial(self._loop.call_soon_threadsafe, wake.set))
         self._hub.attach(bell.ring)
         self._started.set()
-        async with asyncio.TaskGroup() as tasks:
-            chores = [tasks.create_task(self._pump(wake)), tasks.create_task(self._keep_house())]
-            await self._stopping.wait()
-            for chore in chores:
-                chore.cancel()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                chores = [
+                    tasks.create_task(self._pump(wake)),
+                    tasks.create_task(self._keep_house()),
+                ]
+                await self._stopping.wait()
+                for chore in chores:
+                    chore.cancel()
+        finally:
+            self._hub.attach(None)
+            bell.close()
         server.close(code=GOING_AWAY, reason="restart")
         self._loop.call_later(self._settings.close_timeout_s, self._drop_all)
         await server.wait_closed()
