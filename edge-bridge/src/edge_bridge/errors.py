@@ -35,3 +35,7 @@ class ConfigurationUnusable(EdgeError):
 
 class ClockUnknown(EdgeError):
     """No time server answered, so the clock's drift is not known."""
+
+
+class StreamUnavailable(EdgeError):
+    """The stream's port cannot be opened; its text says why."""
