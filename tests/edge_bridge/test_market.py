@@ -1,7 +1,9 @@
 """Bars and batches: the same from chunks as from ticks, the same as a brute-force reading, and
 nothing lost or doubled when the bridge is opened again."""
 
+import json
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,18 @@ from hypothesis import strategies as st
 
 from contracts.data_bridge import Bar, BarClosed, TickBatch
 from contracts.envelope import Envelope
+from contracts.registry import parse_envelope
+from edge_bridge import values
 from edge_bridge.bridge.bars import HISTORY_BARS, MINUTE_NS
 from edge_bridge.bridge.market import MarketBridge
 from edge_bridge.bridge.recording import open_recording
 from edge_bridge.bridge.ticks import TickChunk, make_chunk
+from edge_bridge.bridge.timeframes import TimeframeBar
 from edge_bridge.bridge.validation import TickRules, TickValidator
 from edge_bridge.errors import RecordingUnusable
 from edge_bridge.link.journal import Journal
+from edge_bridge.link.outbox import WrittenMessage
+from edge_bridge.values import Timeframe
 from tests.edge_bridge.dirty_ticks import START_NS, make_dirty_ticks, to_chunk
 from tests.support.builders import FixedClock
 
@@ -32,10 +39,13 @@ class KeptMessages:
         self.events: list[Envelope] = []
         self.batches: list[Envelope] = []
         self.records: dict[tuple[str, str], str] = {}
+        self.bars: list[TimeframeBar] = []
+        """The closed bars of all timeframes, where the test keeps them."""
+        self.forming: dict[Timeframe, values.Bar] = {}
 
-    def write(self, *, events: list[Envelope], batches: list[Envelope], records: list[Any]) -> None:
-        self.events += events
-        self.batches += batches
+    def write(self, *, events: Sequence[Any], batches: Sequence[Any], records: list[Any]) -> None:
+        self.events += map(read_back, events)
+        self.batches += map(read_back, batches)
         for kind, key, value in records:
             if value is None:
                 self.records.pop((kind, key), None)
@@ -49,8 +59,18 @@ class KeptMessages:
         return [envelope.data for envelope in self.batches + self.events]
 
 
+def read_back(message: Envelope | WrittenMessage) -> Envelope:
+    """A message through its contract, which would have written it the same."""
+    if isinstance(message, Envelope):
+        return message
+    envelope = parse_envelope(message.detail_type, json.loads(message.body))
+    assert envelope.to_json() == message.body
+    assert (envelope.source, str(envelope.meta.event_id)) == (message.source, message.event_id)
+    return envelope
+
+
 def open_bridge(kept: Any, rules: TickRules | None = None) -> MarketBridge:
-    return MarketBridge("test", {"EURUSD": 5, "NZDUSD": 5}, kept, FixedClock(), rules)
+    return MarketBridge("test", {"EURUSD": 5, "NZDUSD": 5}, kept, FixedClock(), rules=rules)
 
 
 def play(chunk: TickChunk, cuts: list[int], *, one_by_one: bool, advance: bool) -> KeptMessages:
@@ -68,8 +88,10 @@ def play(chunk: TickChunk, cuts: list[int], *, one_by_one: bool, advance: bool) 
         if advance and len(part):
             bridge.advance(int(part.ts_ns.max()) + 1)
         bridge.commit({"next": start})
+        kept.bars += bridge.take_bars()
     bridge.flush()
     bridge.commit({})
+    kept.forming = bridge.forming_bars(chunk.symbol)
     return kept
 
 
@@ -89,6 +111,7 @@ def test_chunks_and_ticks_give_the_same_batches_and_bars(
     one = play(chunk, cuts, one_by_one=True, advance=advance)
     assert many.data() == one.data()
     assert many.records == one.records
+    assert (many.bars, many.forming) == (one.bars, one.forming)
 
 
 def build_bars(chunk: TickChunk, accepted: list[int]) -> list[Bar]:
@@ -129,10 +152,12 @@ def test_real_ticks_give_the_bars_that_a_plain_reading_gives(
     batches = [e.data for e in kept.batches if isinstance(e.data, TickBatch)]
     assert [b.sequence for b in batches] == list(range(len(batches)))
     assert sum(b.read for b in batches) == ticks
-    assert [t for b in batches for t in b.ts_ns] == chunk.ts_ns[accepted].tolist()
-    assert [x for b in batches for x in b.bid] == chunk.bid[accepted].tolist()
+    stored = [b.columns() for b in batches]
+    assert [t for ticks in stored for t in ticks.ts_ns] == chunk.ts_ns[accepted].tolist()
+    assert [x for ticks in stored for x in ticks.bid] == chunk.bid[accepted].tolist()
+    assert [x for ticks in stored for x in ticks.ask] == chunk.ask[accepted].tolist()
     firsts = [b.first_index for b in batches]
-    assert firsts == [sum(len(b.bid) for b in batches[:i]) for i in range(len(batches))]
+    assert firsts == [sum(b.accepted for b in batches[:i]) for i in range(len(batches))]
 
 
 def test_a_bridge_opened_again_goes_on_as_if_it_had_never_stopped(tmp_path: Path) -> None:
@@ -176,7 +201,7 @@ def test_a_bar_closes_when_the_clock_passes_its_minute_without_a_later_tick() ->
     bridge.ingest_tick("EURUSD", START_NS + 1, 1000, 1002)
     assert bridge.advance(START_NS + MINUTE_NS - 1) == []
     closed = bridge.advance(START_NS + MINUTE_NS)
-    assert [event.bar.ticks for event in closed] == [1]
+    assert [minute.bar.tick_volume for minute in closed] == [1]
     assert bridge.advance(START_NS + 2 * MINUTE_NS) == []  # no ticks, no bar
 
 
@@ -190,7 +215,7 @@ def test_a_minute_of_rejected_ticks_is_still_counted_in_a_batch() -> None:
     (batch,) = kept.data()
     assert batch.read == 3
     assert batch.rejected == {"crossed": 3}
-    assert batch.ts_ns == ()
+    assert (batch.accepted, batch.packed) == (0, None)
 
 
 def test_an_unknown_symbol_is_rejected_and_counted_and_cannot_flood_us() -> None:

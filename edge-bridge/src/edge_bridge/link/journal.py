@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 from uuid import UUID
 
 from contracts.envelope import Envelope
+from edge_bridge.link.outbox import WrittenMessage
 
 Record = tuple[str, str, str | None]
 """One remembered value: kind, key and value; None forgets it."""
@@ -89,8 +90,8 @@ class Journal:
     def write(
         self,
         *,
-        events: Sequence[Envelope] = (),
-        batches: Sequence[Envelope] = (),
+        events: Sequence[Envelope | WrittenMessage] = (),
+        batches: Sequence[Envelope | WrittenMessage] = (),
         records: Iterable[Record] = (),
         done: Sequence[UUID] = (),
         quiet: bool = False,
@@ -247,7 +248,9 @@ def _insert(table: str) -> str:
     return f"INSERT INTO {table} (event_id, source, detail_type, body) VALUES (?, ?, ?, ?)"
 
 
-def _make_row(envelope: Envelope) -> tuple[str, str, str, str]:
+def _make_row(envelope: Envelope | WrittenMessage) -> tuple[str, str, str, str]:
+    if isinstance(envelope, WrittenMessage):
+        return envelope
     return (
         str(envelope.meta.event_id), envelope.source, envelope.detail_type, envelope.to_json()
     )  # fmt: skip
