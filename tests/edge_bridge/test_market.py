@@ -1,9 +1,7 @@
 """Bars and batches: the same from chunks as from ticks, the same as a brute-force reading, and
 nothing lost or doubled when the bridge is opened again."""
 
-import json
 import random
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,61 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.data_bridge import Bar, BarClosed, TickBatch
-from contracts.envelope import Envelope
-from contracts.registry import parse_envelope
-from edge_bridge import values
 from edge_bridge.bridge.bars import HISTORY_BARS, MINUTE_NS
 from edge_bridge.bridge.market import MarketBridge
 from edge_bridge.bridge.recording import open_recording
 from edge_bridge.bridge.ticks import TickChunk, make_chunk
-from edge_bridge.bridge.timeframes import TimeframeBar
 from edge_bridge.bridge.validation import TickRules, TickValidator
 from edge_bridge.errors import RecordingUnusable
 from edge_bridge.link.journal import Journal
-from edge_bridge.link.outbox import WrittenMessage
-from edge_bridge.values import Timeframe
 from tests.edge_bridge.dirty_ticks import START_NS, make_dirty_ticks, to_chunk
+from tests.edge_bridge.market_kit import KeptMessages
 from tests.support.builders import FixedClock
 
 TESTS = Path(__file__).parents[1]
 EURUSD = TESTS.parent / "iac" / "local" / "demo" / "data" / "eurusd_oanda_2014-05.parquet"
-
-
-class KeptMessages:
-    """A journal in memory: what a bridge wrote, and its records."""
-
-    def __init__(self) -> None:
-        self.events: list[Envelope] = []
-        self.batches: list[Envelope] = []
-        self.records: dict[tuple[str, str], str] = {}
-        self.bars: list[TimeframeBar] = []
-        """The closed bars of all timeframes, where the test keeps them."""
-        self.forming: dict[Timeframe, values.Bar] = {}
-
-    def write(self, *, events: Sequence[Any], batches: Sequence[Any], records: list[Any]) -> None:
-        self.events += map(read_back, events)
-        self.batches += map(read_back, batches)
-        for kind, key, value in records:
-            if value is None:
-                self.records.pop((kind, key), None)
-            else:
-                self.records[(kind, key)] = value
-
-    def load(self, kind: str) -> dict[str, str]:
-        return {key: value for (k, key), value in self.records.items() if k == kind}
-
-    def data(self) -> list[Any]:
-        return [envelope.data for envelope in self.batches + self.events]
-
-
-def read_back(message: Envelope | WrittenMessage) -> Envelope:
-    """A message through its contract, which would have written it the same."""
-    if isinstance(message, Envelope):
-        return message
-    envelope = parse_envelope(message.detail_type, json.loads(message.body))
-    assert envelope.to_json() == message.body
-    assert (envelope.source, str(envelope.meta.event_id)) == (message.source, message.event_id)
-    return envelope
 
 
 def open_bridge(kept: Any, rules: TickRules | None = None) -> MarketBridge:

@@ -27,3 +27,11 @@ class OutboxStuck(EdgeError):
 
 class LinkDied(EdgeError):
     """A thread of the link ended by itself; its log says why."""
+
+
+class SymbolsAmbiguous(EdgeError):
+    """Two of our symbols have one name at the broker."""
+
+
+class StorageFull(EdgeError):
+    """The disk took nothing: the step was not written, and may be tried again."""

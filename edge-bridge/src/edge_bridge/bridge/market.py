@@ -134,6 +134,10 @@ class MarketBridge:
                 closed += self._collect(stream, stream.advance(clock_ns))
         return closed
 
+    def rewind(self, symbol: str) -> None:
+        """Judge the next ticks of a symbol as of their own time: they come late, after a gap."""
+        self._find_stream(symbol).validator.rewind()
+
     def flush(self) -> None:
         """Give out the batches as they are; the forming bars stay forming."""
         for stream in self._streams.values():

@@ -76,6 +76,10 @@ class TickValidator:
         memory.clock_ns = max(memory.clock_ns, clock_ns)
         memory.floor_ns = max(memory.floor_ns, floor_ns)
 
+    def rewind(self) -> None:
+        """Forget the market time, but not which minutes it closed."""
+        self.memory.clock_ns = self.memory.floor_ns
+
     def judge_tick(self, ts_ns: int, bid: int, ask: int, ceiling_ns: int = TIME_MAX_NS) -> int:
         """Judge one tick. ``ceiling_ns`` is the latest time it may claim."""
         memory = self.memory

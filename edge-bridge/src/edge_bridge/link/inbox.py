@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from contracts.envelope import Envelope
 from contracts.registry import UnknownMessage, UnknownSchemaVersion, parse_envelope
-from edge_bridge.errors import LinkDied
+from edge_bridge.errors import LinkDied, StorageFull
 from edge_bridge.link.aws import ERRORS, LONG_POLL_S, EdgeQueue, Received
 from edge_bridge.link.journal import InboxRow, Journal
 
@@ -98,6 +98,9 @@ class Inbox:
                     self._pause()
             except ERRORS as error:
                 _log.warning("edge queue does not answer: %s", error)
+                self._stopping.wait(BACKOFF_S)
+            except StorageFull as error:  # what was not stored comes again
+                _log.error("messages cannot be stored: %s", error)
                 self._stopping.wait(BACKOFF_S)
 
     def _pause(self) -> None:

@@ -11,15 +11,15 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from contracts.envelope import Envelope
-from edge_bridge.link.outbox import WrittenMessage
+from edge_bridge.link.outbox import Lane, OutboxGauge, WrittenMessage
+from edge_bridge.link.storage import Storage
 
 Record = tuple[str, str, str | None]
 """One remembered value: kind, key and value; None forgets it."""
-Lane = Literal["bus", "market"]
 _TABLES: dict[Lane, str] = {"bus": "bus_outbox", "market": "market_outbox"}
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS bus_outbox (
@@ -66,14 +66,21 @@ class InboxRow(NamedTuple):
 class Journal:
     """Write steps, read what waits. Safe to call from several threads; one writes at a time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, pages_max: int | None = None) -> None:
+        """Open the file; `pages_max` bounds it, as a full disk would."""
         self._path = path
         self._lock = threading.Lock()
         self._writer = self._connect()
+        if pages_max is not None:
+            self._writer.execute(f"PRAGMA max_page_count={int(pages_max)}")
+        self._storage = Storage(self._writer, self._lock)
         self._reader = self._connect()
         self._read_lock = threading.Lock()
         self._writer.executescript(_SCHEMA)
-        self._depth = {lane: self._count(table) for lane, table in _TABLES.items()}
+        self.outbox = OutboxGauge()
+        """What waits to be sent; read it from any thread."""
+        for lane, table in _TABLES.items():
+            self.outbox.rows[lane], self.outbox.bytes[lane] = self._measure(table)
         self.on_write: Callable[[], None] = lambda: None
         """Called after a step that put messages out, unless the step was quiet."""
 
@@ -98,6 +105,7 @@ class Journal:
     ) -> None:
         """Write a step: messages for bus and queue, records, handled messages; all or nothing.
 
+        Raises StorageFull when the disk took nothing; the same step may be written again.
         A quiet step does not wake the publisher: an order is about to leave and must not share
         the processor with it.
         """
@@ -112,29 +120,27 @@ class Journal:
         market_rows = [_make_row(envelope) for envelope in batches]
         if len(puts) == 1 and not (drops or bus_rows or market_rows or done):
             with self._lock:
-                self._writer.execute(_PUT, puts[0])  # a statement alone is a step
+                try:
+                    self._writer.execute(_PUT, puts[0])  # a statement alone is a step
+                except sqlite3.Error as error:
+                    self._storage.tell(error)
+                self._storage.full = False
             return
-        with self._lock:
-            run, run_many = self._writer.execute, self._writer.executemany
-            run("BEGIN IMMEDIATE")
-            try:
-                if bus_rows:
-                    run_many(_insert("bus_outbox"), bus_rows)
-                if market_rows:
-                    run_many(_insert("market_outbox"), market_rows)
-                if puts:
-                    run_many(_PUT, puts)
-                if drops:
-                    run_many("DELETE FROM records WHERE kind = ? AND key = ?", drops)
-                if done:
-                    handled = [(str(event_id),) for event_id in done]
-                    run_many("UPDATE inbox SET done = 1 WHERE event_id = ?", handled)
-                run("COMMIT")
-            except sqlite3.Error:
-                self._writer.execute("ROLLBACK")
-                raise
-            self._depth["bus"] += len(bus_rows)
-            self._depth["market"] += len(market_rows)
+        with self._storage.step() as writer:
+            run_many = writer.executemany
+            if bus_rows:
+                run_many(_insert("bus_outbox"), bus_rows)
+            if market_rows:
+                run_many(_insert("market_outbox"), market_rows)
+            if puts:
+                run_many(_PUT, puts)
+            if drops:
+                run_many("DELETE FROM records WHERE kind = ? AND key = ?", drops)
+            if done:
+                handled = [(str(event_id),) for event_id in done]
+                run_many("UPDATE inbox SET done = 1 WHERE event_id = ?", handled)
+        self._count("bus", bus_rows)
+        self._count("market", market_rows)
         if (bus_rows or market_rows) and not quiet:
             self.on_write()
 
@@ -146,11 +152,16 @@ class Journal:
 
     def depth(self, lane: Lane | None = None) -> int:
         """How many messages wait to be sent."""
-        return sum(self._depth.values()) if lane is None else self._depth[lane]
+        rows = self.outbox.rows
+        return sum(rows.values()) if lane is None else rows[lane]
+
+    def is_writable(self) -> bool:
+        """Whether the disk took the last step; while it did not, no entry may be made."""
+        return not self._storage.full
 
     def read_outbox(self, lane: Lane, limit: int) -> list[OutboxRow]:
         """Read the oldest messages that wait, in order."""
-        if not self._depth[lane]:
+        if not self.outbox.rows[lane]:
             return []
         with self._read_lock:
             rows = self._reader.execute(
@@ -162,25 +173,21 @@ class Journal:
 
     def forget_sent(self, lane: Lane, rows: Sequence[OutboxRow]) -> None:
         """Delete messages that were sent."""
-        with self._lock:
-            self._writer.execute("BEGIN IMMEDIATE")
-            self._writer.executemany(
+        with self._storage.step() as writer:
+            writer.executemany(
                 f"DELETE FROM {_TABLES[lane]} WHERE seq = ?", [(row.seq,) for row in rows]
             )
-            self._writer.execute("COMMIT")
-            self._depth[lane] -= len(rows)
+        self.outbox.add(lane, -len(rows), -sum(len(row.body) for row in rows))
 
     def set_aside(self, lane: Lane, row: OutboxRow) -> None:
         """Keep a message that the other side refuses where it holds nothing up."""
-        with self._lock:
-            self._writer.execute("BEGIN IMMEDIATE")
-            self._writer.execute(
+        with self._storage.step() as writer:
+            writer.execute(
                 "INSERT OR IGNORE INTO set_aside VALUES (?, ?, ?, ?)",
                 (row.event_id, lane, row.detail_type, row.body),
             )
-            self._writer.execute(f"DELETE FROM {_TABLES[lane]} WHERE seq = ?", (row.seq,))
-            self._writer.execute("COMMIT")
-            self._depth[lane] -= 1
+            writer.execute(f"DELETE FROM {_TABLES[lane]} WHERE seq = ?", (row.seq,))
+        self.outbox.add(lane, -1, -len(row.body))
 
     def count_set_aside(self) -> int:
         """Messages that were refused for good."""
@@ -189,8 +196,8 @@ class Journal:
 
     def store_message(self, row: InboxRow) -> bool:
         """Keep a message that came; tell whether it is new."""
-        with self._lock:
-            cursor = self._writer.execute(
+        with self._storage.step() as writer:
+            cursor = writer.execute(
                 "INSERT OR IGNORE INTO inbox (event_id, detail_type, body) VALUES (?, ?, ?)", row
             )
             return cursor.rowcount == 1
@@ -228,8 +235,8 @@ class Journal:
         """
         with self._read_lock:
             self._reader.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-        with self._lock:
-            self._writer.execute(
+        with self._storage.step() as writer:
+            writer.execute(
                 "DELETE FROM inbox WHERE done = 1 AND seq < (SELECT max(seq) FROM inbox) - ?",
                 (INBOX_KEPT,),
             )
@@ -240,8 +247,15 @@ class Journal:
             self._reader.close()
             self._writer.close()
 
-    def _count(self, table: str) -> int:
-        return int(self._writer.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+    def _measure(self, table: str) -> tuple[int, int]:
+        found = self._writer.execute(
+            f"SELECT count(*), coalesce(sum(length(body)), 0) FROM {table}"
+        ).fetchone()
+        return int(found[0]), int(found[1])
+
+    def _count(self, lane: Lane, rows: Sequence[tuple[str, str, str, str]]) -> None:
+        if rows:
+            self.outbox.add(lane, len(rows), sum(len(row[3]) for row in rows))
 
 
 def _insert(table: str) -> str:
