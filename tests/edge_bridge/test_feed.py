@@ -67,7 +67,8 @@ class Stage:
             self.feed.pump(self.now_ns)
 
     def end(self) -> KeptMessages:
-        self.run(max(int(self.market.ts_ns[-1]), self.now_ns) + 90 * S)
+        self.run(int(self.market.ts_ns[-1]) + 90 * S)
+        self.run(START_NS + 1_600 * S, step_ns=10 * S)
         self.bridge.flush()
         assert self.feed.commit(self.now_ns)
         self.kept.bars = self.bridge.take_bars()
@@ -161,7 +162,7 @@ def test_a_weekend_is_no_gap_and_nobody_is_asked_about_it() -> None:
     times = [friday + i * S for i in range(1_199)] + [sunday + S + i * S for i in range(60)]
     market = make_chunk("EURUSD", times, [137_000] * len(times), [137_005] * len(times))
     stage = Stage(market)
-    stage.now_ns = friday - 1
+    stage.now_ns = friday + 1_000 * S
     stage.run(friday + 1_200 * S)
     asked = len(stage.memory.questions)
     stage.run(sunday, step_ns=600 * S)
