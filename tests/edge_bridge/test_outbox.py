@@ -157,7 +157,7 @@ def test_the_alarm_is_raised_at_70_percent_and_cleared_at_50(by_bytes: bool) -> 
 def test_a_slow_publisher_never_lets_the_outbox_pass_its_bound(tmp_path: Path) -> None:
     """A bridge that asks before it takes, and a publisher that is slower than it."""
     journal = Journal(tmp_path / "edge.db")
-    guard = OutboxGuard(journal.outbox, OutboxBounds(rows_max=20))
+    guard = OutboxGuard(journal.outbox, OutboxBounds(rows_max=40))
     bridge = MarketBridge("test", {"EURUSD": 5}, journal, FixedClock())
     market, bus = Ear(_take_slowly), Ear(all_taken)
     publisher = Publisher(journal, {"bus": bus, "market": market})
@@ -170,8 +170,8 @@ def test_a_slow_publisher_never_lets_the_outbox_pass_its_bound(tmp_path: Path) -
             waits += 1
             publisher.wait_below(0, 0.002)
             continue
-        bridge.ingest(chunk.part(start, start + 20))
-        start += 20
+        bridge.ingest(chunk.part(start, start + 5))
+        start += 5
         bridge.commit({"next": start})
         deepest = max(deepest, journal.depth())
     bridge.flush()
@@ -179,7 +179,7 @@ def test_a_slow_publisher_never_lets_the_outbox_pass_its_bound(tmp_path: Path) -
     assert publisher.wait_below(0, 20)
     publisher.stop()
     assert waits > 0
-    assert deepest <= 20
+    assert deepest <= 40
     assert len(market.heard) == bridge.batches_made()
     assert len(bus.heard) == bridge.bars_closed
     journal.close()
