@@ -34,7 +34,7 @@ class Ticks(Protocol):
 def store_batches(ticks: Ticks, batches: Sequence[TickBatch]) -> int:
     """Store batches; returns how many ticks they hold."""
     ticks.add_batches(batches)
-    return sum(len(batch.bid) for batch in batches)
+    return sum(batch.accepted for batch in batches)
 
 
 def _require_symbol(ticks: Ticks, symbol: str) -> None:

@@ -25,15 +25,14 @@ class TickStore:
         """
         columns: list[list[Any]] = [[] for _ in _TICK_COLUMNS]
         for batch in batches:
-            n = len(batch.bid)
+            ticks = batch.columns()
+            n = len(ticks.bid)
             parts: tuple[Any, ...] = (
                 [NIL] * n,
                 [batch.symbol] * n,
                 [batch.stream] * n,
                 range(batch.first_index, batch.first_index + n),
-                batch.ts_ns,
-                batch.bid,
-                batch.ask,
+                *ticks,
                 [batch.digits] * n,
             )
             for column, part in zip(columns, parts, strict=True):
@@ -44,7 +43,7 @@ class TickStore:
             "tick_batches",
             _BATCH_COLUMNS,
             [
-                [NIL, b.stream, b.sequence, b.symbol, b.read, len(b.bid), dict(b.rejected)]
+                [NIL, b.stream, b.sequence, b.symbol, b.read, b.accepted, dict(b.rejected)]
                 for b in batches
             ],
         )

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.data_bridge import Bar, BarClosed, TickBatch
-from contracts.envelope import Envelope
 from edge_bridge.bridge.bars import HISTORY_BARS, MINUTE_NS
 from edge_bridge.bridge.market import MarketBridge
 from edge_bridge.bridge.recording import open_recording
@@ -19,38 +18,15 @@ from edge_bridge.bridge.validation import TickRules, TickValidator
 from edge_bridge.errors import RecordingUnusable
 from edge_bridge.link.journal import Journal
 from tests.edge_bridge.dirty_ticks import START_NS, make_dirty_ticks, to_chunk
+from tests.edge_bridge.market_kit import KeptMessages
 from tests.support.builders import FixedClock
 
 TESTS = Path(__file__).parents[1]
 EURUSD = TESTS.parent / "iac" / "local" / "demo" / "data" / "eurusd_oanda_2014-05.parquet"
 
 
-class KeptMessages:
-    """A journal in memory: what a bridge wrote, and its records."""
-
-    def __init__(self) -> None:
-        self.events: list[Envelope] = []
-        self.batches: list[Envelope] = []
-        self.records: dict[tuple[str, str], str] = {}
-
-    def write(self, *, events: list[Envelope], batches: list[Envelope], records: list[Any]) -> None:
-        self.events += events
-        self.batches += batches
-        for kind, key, value in records:
-            if value is None:
-                self.records.pop((kind, key), None)
-            else:
-                self.records[(kind, key)] = value
-
-    def load(self, kind: str) -> dict[str, str]:
-        return {key: value for (k, key), value in self.records.items() if k == kind}
-
-    def data(self) -> list[Any]:
-        return [envelope.data for envelope in self.batches + self.events]
-
-
 def open_bridge(kept: Any, rules: TickRules | None = None) -> MarketBridge:
-    return MarketBridge("test", {"EURUSD": 5, "NZDUSD": 5}, kept, FixedClock(), rules)
+    return MarketBridge("test", {"EURUSD": 5, "NZDUSD": 5}, kept, FixedClock(), rules=rules)
 
 
 def play(chunk: TickChunk, cuts: list[int], *, one_by_one: bool, advance: bool) -> KeptMessages:
@@ -68,8 +44,10 @@ def play(chunk: TickChunk, cuts: list[int], *, one_by_one: bool, advance: bool) 
         if advance and len(part):
             bridge.advance(int(part.ts_ns.max()) + 1)
         bridge.commit({"next": start})
+        kept.bars += bridge.take_bars()
     bridge.flush()
     bridge.commit({})
+    kept.forming = bridge.forming_bars(chunk.symbol)
     return kept
 
 
@@ -89,6 +67,7 @@ def test_chunks_and_ticks_give_the_same_batches_and_bars(
     one = play(chunk, cuts, one_by_one=True, advance=advance)
     assert many.data() == one.data()
     assert many.records == one.records
+    assert (many.bars, many.forming) == (one.bars, one.forming)
 
 
 def build_bars(chunk: TickChunk, accepted: list[int]) -> list[Bar]:
@@ -129,10 +108,12 @@ def test_real_ticks_give_the_bars_that_a_plain_reading_gives(
     batches = [e.data for e in kept.batches if isinstance(e.data, TickBatch)]
     assert [b.sequence for b in batches] == list(range(len(batches)))
     assert sum(b.read for b in batches) == ticks
-    assert [t for b in batches for t in b.ts_ns] == chunk.ts_ns[accepted].tolist()
-    assert [x for b in batches for x in b.bid] == chunk.bid[accepted].tolist()
+    stored = [b.columns() for b in batches]
+    assert [t for ticks in stored for t in ticks.ts_ns] == chunk.ts_ns[accepted].tolist()
+    assert [x for ticks in stored for x in ticks.bid] == chunk.bid[accepted].tolist()
+    assert [x for ticks in stored for x in ticks.ask] == chunk.ask[accepted].tolist()
     firsts = [b.first_index for b in batches]
-    assert firsts == [sum(len(b.bid) for b in batches[:i]) for i in range(len(batches))]
+    assert firsts == [sum(b.accepted for b in batches[:i]) for i in range(len(batches))]
 
 
 def test_a_bridge_opened_again_goes_on_as_if_it_had_never_stopped(tmp_path: Path) -> None:
@@ -176,7 +157,7 @@ def test_a_bar_closes_when_the_clock_passes_its_minute_without_a_later_tick() ->
     bridge.ingest_tick("EURUSD", START_NS + 1, 1000, 1002)
     assert bridge.advance(START_NS + MINUTE_NS - 1) == []
     closed = bridge.advance(START_NS + MINUTE_NS)
-    assert [event.bar.ticks for event in closed] == [1]
+    assert [minute.bar.tick_volume for minute in closed] == [1]
     assert bridge.advance(START_NS + 2 * MINUTE_NS) == []  # no ticks, no bar
 
 
@@ -190,7 +171,7 @@ def test_a_minute_of_rejected_ticks_is_still_counted_in_a_batch() -> None:
     (batch,) = kept.data()
     assert batch.read == 3
     assert batch.rejected == {"crossed": 3}
-    assert batch.ts_ns == ()
+    assert (batch.accepted, batch.packed) == (0, None)
 
 
 def test_an_unknown_symbol_is_rejected_and_counted_and_cannot_flood_us() -> None:

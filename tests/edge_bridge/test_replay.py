@@ -95,7 +95,7 @@ def check_market_data(cloud: Cloud, room: DecisionRoom) -> None:
     assert all(isinstance(batch, TickBatch) for batch in batches)
     assert [batch.sequence for batch in batches] == list(range(len(batches)))
     assert sum(batch.read for batch in batches) == len(chunk)
-    ticks = [row for b in batches for row in zip(b.ts_ns, b.bid, b.ask, strict=True)]
+    ticks = [row for b in batches for row in zip(*b.columns(), strict=True)]
     columns = chunk.ts_ns.tolist(), chunk.bid.tolist(), chunk.ask.tolist()
     assert ticks == list(zip(*columns, strict=True))
     assert all(len(ids) == 1 for ids in room.events.values())  # one event a bar, ever

@@ -39,3 +39,11 @@ class ClockUnknown(EdgeError):
 
 class StreamUnavailable(EdgeError):
     """The stream's port cannot be opened; its text says why."""
+
+
+class SymbolsAmbiguous(EdgeError):
+    """Two of our symbols have one name at the broker."""
+
+
+class StorageFull(EdgeError):
+    """The disk took nothing: the step was not written, and may be tried again."""

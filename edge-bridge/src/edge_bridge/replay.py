@@ -13,9 +13,8 @@ from uuid import UUID
 import numpy as np
 
 from contracts.ai_orchestration import SignalIssued, SignalWithheld
-from contracts.data_bridge import BarClosed
 from edge_bridge.bridge.bars import MINUTE_NS
-from edge_bridge.bridge.market import MarketBridge
+from edge_bridge.bridge.market import MarketBridge, MinuteClosed
 from edge_bridge.bridge.recording import Recording
 from edge_bridge.engine.engine import Engine
 from edge_bridge.floor import PaperFloor
@@ -82,7 +81,7 @@ class Replay:
             if pace == "decisions":
                 self.await_decisions({bar.bar_id for bar in closed}, decision_wait_s)
 
-    def _step(self) -> list[BarClosed]:
+    def _step(self) -> list[MinuteClosed]:
         """Play up to the end of the next tick's minute, or to what the engine has due before."""
         next_ns = int(self._clock[self.position])
         until_ns = next_ns - next_ns % MINUTE_NS + MINUTE_NS
@@ -92,7 +91,7 @@ class Replay:
         stop = int(np.searchsorted(self._clock, until_ns, side="left"))
         stop = max(self.position, min(stop, self.position + STEP_TICKS))
         part = self._chunk.part(self.position, stop)
-        closed: list[BarClosed] = []
+        closed: list[MinuteClosed] = []
         if len(part):
             closed = self._bridge.ingest(part)
             places = self._bridge.find_accepted(part.symbol).tolist()
@@ -103,7 +102,7 @@ class Replay:
             return self._pass_time(int(self._clock[stop - 1]) if stop else 0, closed)
         return self._pass_time(until_ns, closed)
 
-    def _pass_time(self, clock_ns: int, closed: list[BarClosed]) -> list[BarClosed]:
+    def _pass_time(self, clock_ns: int, closed: list[MinuteClosed]) -> list[MinuteClosed]:
         """Move the market clock, make the step durable, let the engine look."""
         self.clock_ns = max(self.clock_ns, clock_ns)
         bars = closed + self._bridge.advance(self.clock_ns)

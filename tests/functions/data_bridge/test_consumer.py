@@ -8,6 +8,7 @@ import pytest
 
 from contracts.data_bridge import TickBatch
 from contracts.ids import NIL, uuid7
+from contracts.tick_packing import pack_ticks
 from functions.data_bridge import api, consumer
 from kit.analytics import Analytics
 from tests.support.builders import api_event, principal, raw_record, read_answer, sqs_record, wrap
@@ -39,6 +40,12 @@ def batch(stream: str, sequence: int = 0, ticks: int = 3, symbol: str = "EURUSD"
     )
 
 
+def packed(message: TickBatch) -> TickBatch:
+    """The same batch as an edge packs it."""
+    text = pack_ticks(*message.columns())
+    return message.model_copy(update={"ts_ns": (), "bid": (), "ask": (), "packed": text})
+
+
 def direct_record(message: TickBatch) -> dict[str, Any]:
     """As the edge sends it: the envelope itself, with its type."""
     return raw_record(json.dumps({"type": "TickBatch", **json.loads(wrap(message).to_json())}))
@@ -62,9 +69,43 @@ def test_batches_are_stored_with_their_rejections(analytics: Analytics) -> None:
     assert count(analytics, stream) == (12, 16, 12)
 
 
-def test_redelivery_of_a_batch_stores_no_tick_twice(analytics: Analytics) -> None:
+def test_packed_batches_and_batches_in_columns_are_stored_the_same(analytics: Analytics) -> None:
+    streams = [f"test-{uuid7()}" for _ in range(2)]
+    records = [direct_record(batch(streams[0], n)) for n in range(3)]
+    records += [direct_record(packed(batch(streams[1], n))) for n in range(3)]
+    assert consumer.handler({"Records": records}, None) == {"batchItemFailures": []}
+    stored = [
+        analytics.query(
+            NIL,
+            "SELECT tick_no, ts, bid, ask, digits FROM ticks FINAL"
+            " WHERE tenant_id = {tenant_id:UUID} AND stream = {s:String} ORDER BY tick_no",
+            {"s": stream},
+        )
+        for stream in streams
+    ]
+    assert stored[0] == stored[1]
+    assert len(stored[0]) == 9
+    assert [count(analytics, stream) for stream in streams] == [(9, 12, 9)] * 2
+
+
+@pytest.mark.parametrize("spoilt", ["%%%", pack_ticks([1], [1], [2]), "A" * 80_000])
+def test_a_batch_that_cannot_be_unpacked_fails_alone_and_is_kept(
+    analytics: Analytics, monkeypatch: pytest.MonkeyPatch, spoilt: str
+) -> None:
+    monkeypatch.setattr("kit.consumer._return_at_once", lambda _record: None)
     stream = f"test-{uuid7()}"
-    record = direct_record(batch(stream))
+    bad = direct_record(packed(batch(stream, 0)).model_copy(update={"packed": spoilt}))
+    records = [bad, direct_record(packed(batch(stream, 1)))]
+    for _ in range(2):  # it comes again until the queue moves it to the dead-letter queue
+        answer = consumer.handler({"Records": records}, None)
+        assert answer == {"batchItemFailures": [{"itemIdentifier": bad["messageId"]}]}
+    assert count(analytics, stream) == (3, 4, 3)
+
+
+@pytest.mark.parametrize("pack", [False, True])
+def test_redelivery_of_a_batch_stores_no_tick_twice(analytics: Analytics, pack: bool) -> None:
+    stream = f"test-{uuid7()}"
+    record = direct_record(packed(batch(stream)) if pack else batch(stream))
     for _ in range(3):
         consumer.handler({"Records": [record]}, None)
     assert count(analytics, stream) == (3, 4, 3)

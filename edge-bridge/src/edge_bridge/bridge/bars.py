@@ -1,15 +1,18 @@
-"""Build M1 bars from accepted ticks: bids in points, the mean spread, how many ticks.
+"""Build bars from accepted ticks: bids in points, the mean spread, how many ticks.
 
 Minutes without a tick have no bar; whoever reads the history judges its gaps.
 """
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from contracts.data_bridge import Bar
 from edge_bridge.bridge.ticks import Int64s
+from edge_bridge.values import Bar
 
 MINUTE_NS = 60_000_000_000
 HISTORY_BARS = 63
@@ -27,67 +30,99 @@ class FormingBar:
     spread_sum: int
     ticks: int
 
+    def add(self, bid: int, ask: int) -> None:
+        """Take in one tick."""
+        if bid > self.high:
+            self.high = bid
+        elif bid < self.low:
+            self.low = bid
+        self.close = bid
+        self.spread_sum += ask - bid
+        self.ticks += 1
+
     def absorb(self, later: "FormingBar") -> None:
-        """Take in ticks of the same minute that came after."""
+        """Take in ticks of the same stretch of time that came after."""
         self.high = max(self.high, later.high)
         self.low = min(self.low, later.low)
         self.close = later.close
         self.spread_sum += later.spread_sum
         self.ticks += later.ticks
 
-    def close_bar(self) -> Bar:
-        """The finished bar; the mean spread is rounded half up."""
-        return Bar(
-            open_ns=self.open_ns,
-            open=self.open,
-            high=self.high,
-            low=self.low,
-            close=self.close,
-            spread=(2 * self.spread_sum + self.ticks) // (2 * self.ticks),
-            ticks=self.ticks,
+    def open_at(self, open_ns: int) -> "FormingBar":
+        """The same ticks as the beginning of a bar that opens then."""
+        return FormingBar(
+            open_ns, self.open, self.high, self.low, self.close, self.spread_sum, self.ticks
         )
+
+    def make_bar(self) -> Bar:
+        """The bar as it is now; the mean spread is rounded half up."""
+        ticks = self.ticks
+        spread = (2 * self.spread_sum + ticks) // (2 * ticks)
+        return Bar(self.open_ns, self.open, self.high, self.low, self.close, ticks, spread)
+
+
+class ClosedMinute(NamedTuple):
+    """A minute that is over and the bars before it, both also as they are written."""
+
+    bar: Bar
+    text: str
+    history_text: str
+    forgotten_ns: int | None
+    """When the bar opened that left the history."""
 
 
 class BarBuilder:
-    """The forming bar of one symbol and the bars before it."""
+    """The forming minute of one symbol and the bars before it, as they are written."""
 
-    def __init__(self, history: list[Bar], forming: FormingBar | None = None) -> None:
+    def __init__(
+        self, history: Iterable[tuple[int, str]] = (), forming: FormingBar | None = None
+    ) -> None:
         self.forming = forming
-        self.history: deque[Bar] = deque(history, maxlen=HISTORY_BARS)
+        self.history = deque(history, maxlen=HISTORY_BARS)
+        """When each opened, and its text."""
 
-    def add(self, part: FormingBar) -> tuple[Bar, tuple[Bar, ...]] | None:
-        """Add a minute's ticks; return the bar they closed with its history, if any."""
+    def add(self, part: FormingBar) -> None:
+        """Add ticks of the forming minute, or begin it."""
         forming = self.forming
-        if forming is not None and forming.open_ns == part.open_ns:
+        if forming is None:
+            self.forming = part
+        else:
             forming.absorb(part)
-            return None
-        closed = self.close()
-        self.forming = part
-        return closed
 
-    def close(self) -> tuple[Bar, tuple[Bar, ...]] | None:
-        """Close the forming bar, if there is one."""
+    def close(self) -> ClosedMinute | None:
+        """Close the forming minute, if there is one."""
         if self.forming is None:
             return None
-        bar, history = self.forming.close_bar(), tuple(self.history)
-        self.history.append(bar)
+        bar, history = self.forming.make_bar(), self.history
+        oldest = history[0][0] if len(history) == HISTORY_BARS else None
+        closed = ClosedMinute(bar, write_bar(bar), ",".join([text for _, text in history]), oldest)
+        history.append((bar.time_ns, closed.text))
         self.forming = None
-        return bar, history
+        return closed
 
     def end_ns(self) -> int | None:
         """When the forming bar is over; None while there is none."""
         return None if self.forming is None else self.forming.open_ns + MINUTE_NS
 
 
-def split_minutes(ts_ns: Int64s, bid: Int64s, ask: Int64s) -> list[tuple[int, FormingBar]]:
+def write_bar(bar: Bar) -> str:
+    """A bar as its contract writes it."""
+    return (
+        f'{{"open_ns":{bar.time_ns},"open":{bar.open},"high":{bar.high},"low":{bar.low},'
+        f'"close":{bar.close},"spread":{bar.spread},"ticks":{bar.tick_volume}}}'
+    )
+
+
+def split_minutes(
+    ts_ns: Int64s, bid: Int64s, ask: Int64s
+) -> tuple[NDArray[np.intp], list[FormingBar]]:
     """Cut accepted ticks into minutes: where each starts, and its ticks as part of a bar."""
     if not len(ts_ns):
-        return []
+        return np.empty(0, np.intp), []
     minute = ts_ns // MINUTE_NS
     starts = np.concatenate(([0], np.flatnonzero(minute[1:] != minute[:-1]) + 1))
     ends = np.append(starts[1:], len(ts_ns))
     columns = (
-        starts,
         minute[starts] * MINUTE_NS,
         bid[starts],
         np.maximum.reduceat(bid, starts),
@@ -96,8 +131,7 @@ def split_minutes(ts_ns: Int64s, bid: Int64s, ask: Int64s) -> list[tuple[int, Fo
         np.add.reduceat(ask - bid, starts),
         ends - starts,
     )
-    rows = zip(*(column.tolist() for column in columns), strict=True)
-    return [(start, FormingBar(*values)) for start, *values in rows]
+    return starts, list(map(FormingBar, *(column.tolist() for column in columns)))
 
 
 def first_minute(ts_ns: int, bid: int, ask: int) -> FormingBar:

@@ -1,6 +1,6 @@
 """Judge ticks: each is accepted or rejected for one reason, the first that applies.
 
-A chunk is judged as a whole where its ticks do not depend on each other's verdicts, and tick by
+A chunk is judged in blocks where its ticks do not depend on each other's verdicts, and tick by
 tick where they do (after a price jump); both ways give the same verdicts, a property test says so.
 """
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.data_bridge import TickRejection
+from edge_bridge.bridge.band import Band, BandRules
 from edge_bridge.bridge.ticks import POINTS_MAX, Int64s, TickChunk
 
 REASONS: tuple[TickRejection, ...] = get_args(TickRejection)
@@ -26,6 +27,10 @@ _BACKWARD = VERDICTS["out_of_order"]
 _DUPLICATE = VERDICTS["duplicate"]
 _JUMP = VERDICTS["price_jump"]
 TIME_MAX_NS = 2**63 - 1
+SINGLY_AFTER_JUMP = 32
+"""Ticks judged one by one after a jump: in a feed full of spikes, blocks would be begun in vain."""
+BLOCK_AFTER_JUMP = 256
+"""The first block after that; each next one is twice as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +39,8 @@ class TickRules:
 
     stale_after_ns: int = 10_000_000_000
     """A tick this much older than the newest known time is stale, not merely out of order."""
-    jump_bp: int = 100
-    """A larger move of the mid between two ticks is a jump."""
+    band: BandRules = field(default_factory=BandRules)
+    """A mid outside of this band around the recent ones is a jump."""
     jump_ticks: int = 5
     """So many jumped ticks in a row that agree with each other are the market's new level."""
     locked_allowed: bool = False
@@ -47,10 +52,9 @@ class TickMemory:
     """What the next verdict depends on; saved with the cursor."""
 
     last_ns: int = 0
-    last_mid2: int = 0
-    """Bid + ask of the last accepted tick, twice the mid without a fraction; 0 before any."""
     seen: list[tuple[int, int]] = field(default_factory=list)
     """Prices accepted at ``last_ns``."""
+    band: Band = field(default_factory=Band)
     jump_run: int = 0
     jump_mid2: int = 0
     clock_ns: int = 0
@@ -72,6 +76,10 @@ class TickValidator:
         memory.clock_ns = max(memory.clock_ns, clock_ns)
         memory.floor_ns = max(memory.floor_ns, floor_ns)
 
+    def rewind(self) -> None:
+        """Forget the market time, but not which minutes it closed."""
+        self.memory.clock_ns = self.memory.floor_ns
+
     def judge_tick(self, ts_ns: int, bid: int, ask: int, ceiling_ns: int = TIME_MAX_NS) -> int:
         """Judge one tick. ``ceiling_ns`` is the latest time it may claim."""
         memory = self.memory
@@ -89,15 +97,21 @@ class TickValidator:
         """Judge every tick of a chunk, in order."""
         ts, bid, ask = chunk.ts_ns, chunk.bid, chunk.ask
         verdicts = np.zeros(len(ts), dtype=np.uint8)
-        start = 0
+        start, length, singly = 0, len(ts), 0
         while start < len(ts):
-            if self.memory.jump_run == 0:
-                start = self._judge_block(chunk, verdicts, start, ceiling_ns)
-            if start < len(ts):
-                verdicts[start] = self.judge_tick(
-                    int(ts[start]), int(bid[start]), int(ask[start]), ceiling_ns
-                )
-                start += 1
+            if self.memory.jump_run == 0 and singly == 0:
+                stop = min(len(ts), start + length)
+                start = self._judge_block(chunk.part(start, stop), verdicts, start, ceiling_ns)
+                if start == stop:
+                    length *= 2
+                    continue
+            verdict = self.judge_tick(int(ts[start]), int(bid[start]), int(ask[start]), ceiling_ns)
+            verdicts[start] = verdict
+            start += 1
+            if verdict == _JUMP:
+                length, singly = BLOCK_AFTER_JUMP, SINGLY_AFTER_JUMP
+            elif singly:
+                singly -= 1
         return verdicts
 
     def _judge_price(self, bid: int, ask: int) -> int:
@@ -119,11 +133,11 @@ class TickValidator:
         return _STALE if ts_ns < memory.floor_ns else ACCEPTED
 
     def _is_jump(self, mid2: int) -> bool:
-        """Compare with the last accepted mid; a run of jumps that agree becomes the level."""
+        """Compare with the recent mids; a run of jumps that agree becomes the level."""
         memory, rules = self.memory, self.rules
-        if memory.last_mid2 == 0 or not _far(mid2, memory.last_mid2, rules.jump_bp):
+        if memory.band.holds(mid2):
             return False
-        agrees = memory.jump_run > 0 and not _far(mid2, memory.jump_mid2, rules.jump_bp)
+        agrees = memory.jump_run > 0 and not _far(mid2, memory.jump_mid2, rules.band.floor_bp)
         memory.jump_run = memory.jump_run + 1 if agrees else 1
         memory.jump_mid2 = mid2
         return memory.jump_run < rules.jump_ticks
@@ -132,15 +146,19 @@ class TickValidator:
         memory = self.memory
         if ts_ns != memory.last_ns:
             memory.seen.clear()
-        memory.last_ns, memory.last_mid2, memory.jump_run = ts_ns, bid + ask, 0
+        if memory.jump_run and not memory.band.holds(bid + ask):
+            memory.band.restart(bid + ask, self.rules.band)
+        else:
+            memory.band.take(bid + ask, self.rules.band)
+        memory.last_ns, memory.jump_run = ts_ns, 0
         memory.seen.append((bid, ask))
 
     def _judge_block(
-        self, chunk: TickChunk, verdicts: NDArray[np.uint8], start: int, ceiling_ns: int
+        self, block: TickChunk, verdicts: NDArray[np.uint8], start: int, ceiling_ns: int
     ) -> int:
-        """Judge from ``start`` up to the first jump, all at once; return where it stopped."""
+        """Judge a block up to its first jump, all at once; return where in the chunk it stopped."""
         memory, rules = self.memory, self.rules
-        ts, bid, ask = chunk.ts_ns[start:], chunk.bid[start:], chunk.ask[start:]
+        ts, bid, ask = block.ts_ns, block.bid, block.ask
         codes = _judge_prices(bid, ask, rules.locked_allowed)
         sound = np.flatnonzero(codes == ACCEPTED)
         times = ts[sound]
@@ -158,15 +176,16 @@ class TickValidator:
         repeated = self._find_duplicates(ts[timely], bid[timely], ask[timely])
         codes[timely[repeated]] = _DUPLICATE
         kept = timely[~repeated]
-        stop = self._find_jump(bid[kept] + ask[kept], kept, len(ts))
+        taken = memory.band.take_block(bid[kept] + ask[kept], rules.band)
+        stop = int(kept[taken]) if taken < len(kept) else len(ts)
         verdicts[start : start + stop] = codes[:stop]
-        kept = kept[: int(np.searchsorted(kept, stop))]
+        kept = kept[:taken]
         if len(kept):
-            last = int(kept[-1])
-            if int(ts[last]) != memory.last_ns:
+            last_ns = int(ts[kept[-1]])
+            if last_ns != memory.last_ns:
                 memory.seen.clear()
-            memory.last_ns, memory.last_mid2 = int(ts[last]), int(bid[last] + ask[last])
-            same = kept[int(np.searchsorted(ts[kept], memory.last_ns)) :]
+                memory.last_ns = last_ns
+            same = kept[int(np.searchsorted(ts[kept], last_ns)) :]
             memory.seen.extend(zip(bid[same].tolist(), ask[same].tolist(), strict=True))
         return start + stop
 
@@ -188,17 +207,6 @@ class TickValidator:
             seen.add(price)
             previous = i
         return found
-
-    def _find_jump(self, mid2: Int64s, kept: Int64s, length: int) -> int:
-        """Where the first jump among the kept ticks is; ``length`` when there is none."""
-        if not len(mid2):
-            return length
-        before = np.empty_like(mid2)
-        before[0] = self.memory.last_mid2 or mid2[0]
-        before[1:] = mid2[:-1]
-        jumps = np.abs(mid2 - before) * 10_000 > before * self.rules.jump_bp
-        first = int(jumps.argmax())
-        return int(kept[first]) if jumps[first] else length
 
 
 def _far(mid2: int, from_mid2: int, jump_bp: int) -> bool:

@@ -9,14 +9,21 @@ from uuid import UUID
 from contracts.envelope import Envelope
 from contracts.trading_engine import AccountLinked
 from edge_bridge.engine.models import Order
+from edge_bridge.errors import StorageFull
 from edge_bridge.ports import Deal, Position, Terminal
+
+__all__ = [
+    "BusinessClock",
+    "EngineJournal",
+    "OpenTerminal",
+    "Reconcile",
+    "Record",
+    "Settlement",
+    "StorageFull",
+]
 
 Record = tuple[str, str, str | None]
 """One remembered value: kind, key and value; None forgets it."""
-
-
-class StorageFull(Exception):
-    """A step could not be made durable: nothing that depends on it may be done. Free the disk."""
 
 
 class EngineJournal(Protocol):

@@ -7,7 +7,6 @@ stays in the queue.
 
 import json
 import logging
-import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -15,6 +14,7 @@ from pydantic import ValidationError
 
 from contracts.envelope import Envelope
 from contracts.registry import UnknownMessage, UnknownSchemaVersion, parse_envelope
+from edge_bridge.errors import StorageFull
 from edge_bridge.link.aws import Received
 from edge_bridge.link.journal import InboxRow, Journal
 
@@ -72,7 +72,7 @@ class Intake:
             )  # fmt: skip
             try:
                 is_new = self._journal.store_message(row)
-            except sqlite3.Error as error:
+            except StorageFull as error:
                 _log.error("a message stays in the queue, the journal took none: %s", error)
                 continue
             if is_new:

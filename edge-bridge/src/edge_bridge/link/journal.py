@@ -16,17 +16,19 @@ from pathlib import Path
 from uuid import UUID
 
 from contracts.envelope import Envelope
-from edge_bridge.engine.journal import Record, StorageFull
+from edge_bridge.engine.journal import Record
+from edge_bridge.errors import StorageFull
 from edge_bridge.link.intents import BYTES_KEPT, BYTES_MAX, IntentLog
+from edge_bridge.link.outbox import Lane, OutboxGauge, WrittenMessage
 from edge_bridge.link.schema import (
     SCHEMA,
     TABLES,
     InboxRow,
-    Lane,
     OutboxRow,
     insert_into,
     make_row,
 )
+from edge_bridge.link.storage import Storage
 
 __all__ = ["InboxRow", "Journal", "Lane", "OutboxRow", "Record", "StorageFull"]
 
@@ -34,7 +36,6 @@ _PUT = "INSERT OR REPLACE INTO records VALUES (?, ?, ?)"
 _DROP = "DELETE FROM records WHERE kind = ? AND key = ?"
 _MARK = ("intents", "step")
 """The record that says up to which step the log is in the file."""
-_NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY})
 _Pending = dict[tuple[str, str], tuple[int, str | None]]
 BUSY_TIMEOUT_S = 5.0
 INBOX_KEPT = 200_000
@@ -44,14 +45,21 @@ INBOX_KEPT = 200_000
 class Journal:
     """Write steps, read what waits. Safe to call from several threads; one writes at a time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, pages_max: int | None = None) -> None:
+        """Open the file; `pages_max` bounds it, as a full disk would."""
         self._path = path
         self._lock = threading.Lock()
         self._writer = self._connect()
+        if pages_max is not None:
+            self._writer.execute(f"PRAGMA max_page_count={int(pages_max)}")
+        self._storage = Storage(self._writer, self._lock)
         self._reader = self._connect()
         self._read_lock = threading.Lock()
         self._writer.executescript(SCHEMA)
-        self._depth = {lane: self._count(table) for lane, table in TABLES.items()}
+        self.outbox = OutboxGauge()
+        """What waits to be sent; read it from any thread."""
+        for lane, table in TABLES.items():
+            self.outbox.rows[lane], self.outbox.bytes[lane] = self._measure(table)
         self._intents = IntentLog(path.with_suffix(".intents"))
         self._intent_lock = threading.Lock()
         self._pending: _Pending = {}
@@ -72,14 +80,15 @@ class Journal:
     def write(
         self,
         *,
-        events: Sequence[Envelope] = (),
-        batches: Sequence[Envelope] = (),
+        events: Sequence[Envelope | WrittenMessage] = (),
+        batches: Sequence[Envelope | WrittenMessage] = (),
         records: Iterable[Record] = (),
         done: Sequence[UUID] = (),
         quiet: bool = False,
     ) -> None:
         """Write a step: messages for bus and queue, records, handled messages; all or nothing.
 
+        Raises StorageFull when the disk took nothing; the same step may be written again.
         A quiet step does not wake the publisher: an order is about to leave and must not share
         the processor with it.
         """
@@ -89,54 +98,20 @@ class Journal:
             return
         bus_rows = [make_row(envelope) for envelope in events]
         market_rows = [make_row(envelope) for envelope in batches]
-        with self._lock:
-            pending, step = self._read_pending()
+        noted = [0]
+        with self._storage.step(lambda: self._forget_pending(noted[0])) as writer:
+            pending, noted[0] = self._read_pending()
             if pending:
                 merged = {place: value for place, (_, value) in pending.items()}
-                own = {**merged, **own, _MARK: str(step)}
-            try:
-                self._commit(bus_rows, market_rows, own, done)
-            except sqlite3.Error as error:
-                if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_ROOM:
-                    raise StorageFull(f"the journal cannot be written: {error}") from error
-                raise
-            self._depth["bus"] += len(bus_rows)
-            self._depth["market"] += len(market_rows)
-            self._forget_pending(step)
-        if (bus_rows or market_rows) and not quiet:
-            self.on_write()
-
-    def _commit(
-        self,
-        bus_rows: Sequence[tuple[str, ...]],
-        market_rows: Sequence[tuple[str, ...]],
-        values: Mapping[tuple[str, str], str | None],
-        done: Sequence[UUID],
-    ) -> None:
-        puts = [(*place, value) for place, value in values.items() if value is not None]
-        drops = [place for place, value in values.items() if value is None]
-        if len(puts) == 1 and not (drops or bus_rows or market_rows or done):
-            self._writer.execute(_PUT, puts[0])  # a statement alone is a step
-            return
-        run, run_many = self._writer.execute, self._writer.executemany
-        run("BEGIN IMMEDIATE")
-        try:
-            if bus_rows:
-                run_many(insert_into("bus_outbox"), bus_rows)
-            if market_rows:
-                run_many(insert_into("market_outbox"), market_rows)
-            if puts:
-                run_many(_PUT, puts)
-            if drops:
-                run_many(_DROP, drops)
+                own = {**merged, **own, _MARK: str(noted[0])}
+            _put(writer, bus_rows, market_rows, own)
             if done:
                 handled = [(str(event_id),) for event_id in done]
-                run_many("UPDATE inbox SET done = 1 WHERE event_id = ?", handled)
-            run("COMMIT")
-        except sqlite3.Error:
-            if self._writer.in_transaction:
-                run("ROLLBACK")
-            raise
+                writer.executemany("UPDATE inbox SET done = 1 WHERE event_id = ?", handled)
+        self._count("bus", bus_rows)
+        self._count("market", market_rows)
+        if (bus_rows or market_rows) and not quiet:
+            self.on_write()
 
     def _intend(self, records: list[Record]) -> None:
         """Write an intention, beside whatever the file is busy with."""
@@ -171,7 +146,8 @@ class Journal:
                 values.update({(kind, key): value for kind, key, value in records})
         step = max(step, known)
         if values:
-            self._commit((), (), {**values, _MARK: str(step)}, ())
+            with self._storage.step() as writer:
+                _put(writer, (), (), {**values, _MARK: str(step)})
         self._intents.found.clear()
         self._intents.clear()
         return step
@@ -191,11 +167,16 @@ class Journal:
 
     def depth(self, lane: Lane | None = None) -> int:
         """How many messages wait to be sent."""
-        return sum(self._depth.values()) if lane is None else self._depth[lane]
+        rows = self.outbox.rows
+        return sum(rows.values()) if lane is None else rows[lane]
+
+    def is_writable(self) -> bool:
+        """Whether the disk took the last step; while it did not, no entry may be made."""
+        return not self._storage.full
 
     def read_outbox(self, lane: Lane, limit: int) -> list[OutboxRow]:
         """Read the oldest messages that wait, in order."""
-        if not self._depth[lane]:
+        if not self.outbox.rows[lane]:
             return []
         with self._read_lock:
             rows = self._reader.execute(
@@ -207,25 +188,21 @@ class Journal:
 
     def forget_sent(self, lane: Lane, rows: Sequence[OutboxRow]) -> None:
         """Delete messages that were sent."""
-        with self._lock:
-            self._writer.execute("BEGIN IMMEDIATE")
-            self._writer.executemany(
+        with self._storage.step() as writer:
+            writer.executemany(
                 f"DELETE FROM {TABLES[lane]} WHERE seq = ?", [(row.seq,) for row in rows]
             )
-            self._writer.execute("COMMIT")
-            self._depth[lane] -= len(rows)
+        self.outbox.add(lane, -len(rows), -sum(len(row.body) for row in rows))
 
     def set_aside(self, lane: Lane, row: OutboxRow) -> None:
         """Keep a message that the other side refuses where it holds nothing up."""
-        with self._lock:
-            self._writer.execute("BEGIN IMMEDIATE")
-            self._writer.execute(
+        with self._storage.step() as writer:
+            writer.execute(
                 "INSERT OR IGNORE INTO set_aside VALUES (?, ?, ?, ?)",
                 (row.event_id, lane, row.detail_type, row.body),
             )
-            self._writer.execute(f"DELETE FROM {TABLES[lane]} WHERE seq = ?", (row.seq,))
-            self._writer.execute("COMMIT")
-            self._depth[lane] -= 1
+            writer.execute(f"DELETE FROM {TABLES[lane]} WHERE seq = ?", (row.seq,))
+        self.outbox.add(lane, -1, -len(row.body))
 
     def count_set_aside(self) -> int:
         """Messages that were refused for good."""
@@ -234,8 +211,8 @@ class Journal:
 
     def store_message(self, row: InboxRow) -> bool:
         """Keep a message that came; tell whether it is new."""
-        with self._lock:
-            cursor = self._writer.execute(
+        with self._storage.step() as writer:
+            cursor = writer.execute(
                 "INSERT OR IGNORE INTO inbox (event_id, detail_type, body) VALUES (?, ?, ?)", row
             )
             return cursor.rowcount == 1
@@ -273,8 +250,8 @@ class Journal:
         """
         with self._read_lock:
             self._reader.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-        with self._lock:
-            self._writer.execute(
+        with self._storage.step() as writer:
+            writer.execute(
                 "DELETE FROM inbox WHERE done = 1 AND seq < (SELECT max(seq) FROM inbox) - ?",
                 (INBOX_KEPT,),
             )
@@ -286,5 +263,31 @@ class Journal:
             self._writer.close()
             self._intents.close()
 
-    def _count(self, table: str) -> int:
-        return int(self._writer.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+    def _measure(self, table: str) -> tuple[int, int]:
+        found = self._writer.execute(
+            f"SELECT count(*), coalesce(sum(length(body)), 0) FROM {table}"
+        ).fetchone()
+        return int(found[0]), int(found[1])
+
+    def _count(self, lane: Lane, rows: Sequence[tuple[str, str, str, str]]) -> None:
+        if rows:
+            self.outbox.add(lane, len(rows), sum(len(row[3]) for row in rows))
+
+
+def _put(
+    writer: sqlite3.Connection,
+    bus_rows: Sequence[tuple[str, ...]],
+    market_rows: Sequence[tuple[str, ...]],
+    values: Mapping[tuple[str, str], str | None],
+) -> None:
+    """Add messages and records to the step under way."""
+    if bus_rows:
+        writer.executemany(insert_into("bus_outbox"), bus_rows)
+    if market_rows:
+        writer.executemany(insert_into("market_outbox"), market_rows)
+    puts = [(*place, value) for place, value in values.items() if value is not None]
+    drops = [place for place, value in values.items() if value is None]
+    if puts:
+        writer.executemany(_PUT, puts)
+    if drops:
+        writer.executemany(_DROP, drops)

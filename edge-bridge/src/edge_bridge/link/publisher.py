@@ -11,9 +11,10 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 
-from edge_bridge.errors import LinkDied
+from edge_bridge.errors import LinkDied, StorageFull
 from edge_bridge.link.aws import ENTRIES_MAX, ERRORS, Sender, split_calls
-from edge_bridge.link.journal import Journal, Lane, OutboxRow
+from edge_bridge.link.journal import Journal, OutboxRow
+from edge_bridge.link.outbox import Lane
 
 IDLE_WAIT_S = 0.5
 """Upper bound of a wait; a write wakes the thread at once."""
@@ -37,6 +38,8 @@ class Publisher:
         self._refusals: Counter[tuple[Lane, int]] = Counter()
         self._since_checkpoint = 0
         self._failures = 0
+        self._gone: dict[Lane, list[OutboxRow]] = {"bus": [], "market": []}
+        """Taken by the other side, and not forgotten here yet: the disk was full."""
         self._started = False
         self.sent: Counter[Lane] = Counter()
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
@@ -80,10 +83,15 @@ class Publisher:
 
     def drain_once(self) -> bool:
         """Send one call's worth; False when there was nothing to do or nothing worked."""
-        for lane in LANES:
-            rows = self._journal.read_outbox(lane, ENTRIES_MAX)
-            if rows:
-                return self._send(lane, rows)
+        try:
+            for lane in LANES:
+                if self._gone[lane]:
+                    self._forget(lane)
+                rows = self._journal.read_outbox(lane, ENTRIES_MAX)
+                if rows:
+                    return self._send(lane, rows)
+        except StorageFull as error:
+            self._back_off(f"what was sent cannot be forgotten: {error}")
         return False
 
     def _send(self, lane: Lane, rows: list[OutboxRow]) -> bool:
@@ -93,18 +101,25 @@ class Publisher:
         except ERRORS as error:
             self._back_off(f"{lane} took nothing: {error}")
             return False
-        gone = list(taken.sent)
+        self._gone[lane] = list(taken.sent)
         for row in taken.refused:
             self._refusals[(lane, row.seq)] += 1
             if self._refusals[(lane, row.seq)] >= REFUSALS_MAX:
-                _log.error("%s refuses %s %s for good", lane, row.detail_type, row.event_id)
                 self._journal.set_aside(lane, row)
+                _log.error("%s refuses %s %s for good", lane, row.detail_type, row.event_id)
                 del self._refusals[(lane, row.seq)]
-        if not gone:
+        if not self._gone[lane]:
             self._back_off(f"{lane} refused {len(call)} messages")
             return False
         self._failures = 0
+        self._forget(lane)
+        return True
+
+    def _forget(self, lane: Lane) -> None:
+        """Forget what was sent; while the disk is full nothing of the lane is sent again."""
+        gone = self._gone[lane]
         self._journal.forget_sent(lane, gone)
+        self._gone[lane] = []
         self.sent[lane] += len(gone)
         with self._progress:
             self._progress.notify_all()
@@ -112,7 +127,6 @@ class Publisher:
         if self._since_checkpoint >= CHECKPOINT_ROWS:
             self._since_checkpoint = 0
             self._journal.checkpoint()
-        return True
 
     def _back_off(self, fact: str) -> None:
         self._failures += 1

@@ -1,11 +1,11 @@
 """The tables of the edge's memory and the rows that come out of them."""
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from contracts.envelope import Envelope
+from edge_bridge.link.outbox import Lane, WrittenMessage
 
-Lane = Literal["bus", "market"]
 TABLES: dict[Lane, str] = {"bus": "bus_outbox", "market": "market_outbox"}
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS bus_outbox (
@@ -50,8 +50,10 @@ def insert_into(table: str) -> str:
     return f"INSERT INTO {table} (event_id, source, detail_type, body) VALUES (?, ?, ?, ?)"
 
 
-def make_row(envelope: Envelope) -> tuple[str, str, str, str]:
+def make_row(envelope: Envelope | WrittenMessage) -> tuple[str, str, str, str]:
     """An envelope as an outbox holds it."""
+    if isinstance(envelope, WrittenMessage):
+        return envelope
     return (
         str(envelope.meta.event_id), envelope.source, envelope.detail_type, envelope.to_json()
     )  # fmt: skip

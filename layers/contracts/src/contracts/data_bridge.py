@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from contracts.envelope import Contract, Event, UtcDatetime
+from contracts.tick_packing import TEXT_MAX, TICKS_MAX, Ticks, unpack_ticks
 
 Timeframe = Literal["M1", "M5", "M15", "M30", "H1", "H4", "D1"]
 TickRejection = Literal[
@@ -27,7 +28,7 @@ TIMEFRAME_SECONDS: dict[str, int] = {
     "H4": 14_400,
     "D1": 86_400,
 }
-MAX_TICKS_A_BATCH = 2_000
+MAX_TICKS_A_BATCH = TICKS_MAX
 MAX_HISTORY_BARS = 256
 
 
@@ -36,7 +37,8 @@ class TickBatch(Event):
 
     ``sequence`` counts a stream's batches without gaps; ``first_index`` is the stream's running
     number of the first accepted tick, so (stream, symbol, index) names a tick for ever.
-    ``read = len(bid) + sum(rejected.values())``.
+    The ticks are either in the three columns or, shorter, in ``packed`` (see tick_packing.py);
+    ``columns()`` gives them from where they are. ``read`` is accepted plus rejected.
     """
 
     service: ClassVar[str] = "data_bridge"
@@ -50,14 +52,28 @@ class TickBatch(Event):
     ask: tuple[int, ...] = Field(max_length=MAX_TICKS_A_BATCH)
     read: int = Field(ge=0)
     rejected: dict[TickRejection, int]
+    packed: str | None = Field(default=None, max_length=TEXT_MAX)
 
     @model_validator(mode="after")
     def _columns_agree(self) -> "TickBatch":
         if not len(self.ts_ns) == len(self.bid) == len(self.ask):
             raise ValueError("ts_ns, bid and ask must have the same length")
-        if self.read != len(self.bid) + sum(self.rejected.values()):
+        if self.packed is not None and self.ts_ns:
+            raise ValueError("packed ticks stand instead of the columns, not beside them")
+        if self.read != len(self.columns().bid) + sum(self.rejected.values()):
             raise ValueError("read must equal accepted plus rejected")
         return self
+
+    def columns(self) -> Ticks:
+        """The ticks, wherever they are. Raises PackedTicksUnreadable."""
+        if self.packed is not None:
+            return unpack_ticks(self.packed)
+        return Ticks(list(self.ts_ns), list(self.bid), list(self.ask))
+
+    @property
+    def accepted(self) -> int:
+        """How many ticks it holds."""
+        return self.read - sum(self.rejected.values())
 
 
 class Bar(Contract):
