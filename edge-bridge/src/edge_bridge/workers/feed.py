@@ -66,32 +66,27 @@ class TickFeed:
             return
         until_ns = min(quote.time_ns + 1, symbol.since_ns + SPAN_NS)
         columns = self._terminal.ticks_between(symbol.name, symbol.since_ns, until_ns)
-        symbol.waiting = _without_seen(columns, symbol.since_ns, symbol.seen)
-        _advance(symbol, until_ns)
+        symbol.waiting = _take_unseen(symbol, columns)
+        if not symbol.waiting.ts_ns and until_ns == symbol.since_ns + SPAN_NS:
+            symbol.since_ns, symbol.seen = until_ns, set()  # nothing happened for a whole span
         if until_ns > quote.time_ns:
             symbol.looks += 1
             if symbol.since_ns >= quote.time_ns or symbol.looks >= LOOKS_MAX:
                 symbol.last, symbol.looks = quote, 0
 
 
-def _without_seen(columns: TickColumns, since_ns: int, seen: set[tuple[int, int]]) -> TickColumns:
-    rows = zip(columns.ts_ns, columns.bid, columns.ask, strict=True)
-    kept = [row for row in rows if row[0] > since_ns or row[1:] not in seen]
+def _take_unseen(symbol: _Symbol, columns: TickColumns) -> TickColumns:
+    """The ticks not seen before; time and prices tell one from another."""
+    since_ns, seen = symbol.since_ns, symbol.seen
+    kept = []
+    for row in zip(columns.ts_ns, columns.bid, columns.ask, strict=True):
+        if row[0] != since_ns:
+            since_ns, seen = row[0], set()
+        if row[1:] not in seen:
+            seen.add(row[1:])
+            kept.append(row)
+    symbol.since_ns, symbol.seen = since_ns, seen
     return TickColumns(*([row[place] for row in kept] for place in range(3)))
-
-
-def _advance(symbol: _Symbol, until_ns: int) -> None:
-    columns = symbol.waiting
-    assert symbol.since_ns is not None  # set before the first look at the history
-    if not columns.ts_ns:
-        if until_ns == symbol.since_ns + SPAN_NS:  # nothing happened for a whole span
-            symbol.since_ns, symbol.seen = until_ns, set()
-        return
-    last_ns = columns.ts_ns[-1]
-    if last_ns > symbol.since_ns:
-        symbol.since_ns, symbol.seen = last_ns, set()
-    rows = zip(columns.ts_ns, columns.bid, columns.ask, strict=True)
-    symbol.seen.update((bid, ask) for ts_ns, bid, ask in rows if ts_ns == last_ns)
 
 
 def _take(symbol: _Symbol, rows: int) -> Ticks:

@@ -23,7 +23,7 @@ class MarketRing:
         self._lock = threading.Lock()
         self._frames: dict[int, bytes] = {}
         self._bytes = 0
-        self._last: dict[str, Ticks] = {}
+        self._last: dict[str, tuple[int, Ticks]] = {}
         self.first = 1
         self.next = 1
 
@@ -44,19 +44,26 @@ class MarketRing:
             columns = part.columns
             place = len(columns.ts_ns) - 1
             last = TickColumns(columns.ts_ns[-1:], columns.bid[-1:], columns.ask[-1:])
-            self._last[part.symbol] = Ticks(part.symbol, part.first_seq + place, last)
+            ticks = Ticks(part.symbol, part.first_seq + place, last)
+            self._last[part.symbol] = (self.next - 1, ticks)
 
     def get(self, number: int) -> bytes | None:
         """A frame, if it is kept."""
         with self._lock:
             return self._frames.get(number)
 
-    def present(self) -> tuple[int, list[bytes]]:
-        """Every symbol's last tick as frames, and the number of the frame that comes after."""
+    def resume(self, seen: int | None) -> tuple[int, list[bytes]]:
+        """Where a terminal goes on that has seen the frames up to `seen`; None: a new one begins at
+        the present. Also the last tick of every symbol that has none to come: its price of now.
+        """
         with self._lock:
-            number = self.next - 1
-            frames = [pack_ticks(Kind.MARKET, number, each) for each in self._last.values()]
-            return self.next, frames
+            last_seen = self.next - 1 if seen is None else seen
+            frames = [
+                pack_ticks(Kind.MARKET, last_seen, ticks)
+                for number, ticks in self._last.values()
+                if number <= last_seen
+            ]
+            return last_seen + 1, frames
 
 
 @dataclass(slots=True)
@@ -124,9 +131,9 @@ class TickShelf:
         with self._lock:
             return self._rows.get(account_id, 0)
 
-    def take(self) -> tuple[list[FeedTicks], dict[str, int]]:
-        """Give all, and how many of each account they are."""
+    def take(self) -> list[FeedTicks]:
+        """Give all."""
         with self._lock:
             waiting, self._waiting = self._waiting, []
-            rows, self._rows = self._rows, {}
-            return waiting, rows
+            self._rows.clear()
+            return waiting

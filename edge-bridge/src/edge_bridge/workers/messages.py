@@ -111,7 +111,7 @@ write_pending, read_pending = _make_codec(PendingOrder)
 write_quote, read_quote = _make_codec(Quote)
 write_deal, read_deal = _make_codec(Deal)
 write_bar, read_bar = _make_codec(Bar)
-write_opening, _read_opening = _make_codec(Opening)
+_write_opening, _read_opening = _make_codec(Opening)
 _write_order, _read_order = _make_codec(OrderRequest)
 _write_cancel, _read_cancel = _make_codec(CancelRequest)
 _DECIMALS = [
@@ -134,6 +134,12 @@ def read_instrument(row: Row) -> Instrument:
     for place in _DECIMALS:
         row[place] = Decimal(row[place])
     return _read_rules(row)
+
+
+def write_opening(opening: Opening) -> Row:
+    """Write which terminal to open."""
+    marks = [list(mark) for mark in opening.feed_from]
+    return _write_opening(replace(opening, feed_from=marks))  # type: ignore[arg-type]  # as rows
 
 
 def read_opening(row: Row) -> Opening:

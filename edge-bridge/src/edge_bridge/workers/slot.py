@@ -39,6 +39,9 @@ class House(Protocol):
     def port(self) -> int:
         """Where workers knock."""
 
+    def tell(self, slot: "Slot") -> None:
+        """Tell a change of health, if there is one."""
+
 
 class Slot:
     """An account's worker, from link to unlink."""
@@ -49,7 +52,9 @@ class Slot:
         self.process: WorkerProcess | None = None
         self.channel: Channel | None = None
         self.password: str | None = None
-        self.market_missed = 0
+        self._credit = 0
+        """Ticks that the worker may still send."""
+        self._missed = 0
         self._market: MarketReader | None = None
         self._market_seen: int | None = None
         self._marks: dict[str, FeedMark] = {}
@@ -57,6 +62,7 @@ class Slot:
 
     def step(self, now_ns: int, *, may_start: bool) -> None:
         """Do what the watch says is due."""
+        self.grant_credit()
         match self.watch.advance(now_ns, may_start=may_start):
             case "start":
                 self._start(now_ns)
@@ -92,7 +98,7 @@ class Slot:
         self.watch.note_exit(now_ns, reason)
         self.line.go_down(self.channel, self.watch.reason or self.watch.health)
         if self._market is not None:
-            self.market_missed += self._market.missed
+            self._missed += self._market.missed
             self._market = None
         if self.line.snapshot.market:
             self._market_seen = self.line.snapshot.market
@@ -100,7 +106,7 @@ class Slot:
 
     def admit(self, channel: Channel) -> None:
         """Take the worker's connection and tell it what to open."""
-        self.channel = channel
+        self.channel, self._credit = channel, 0
         opening = replace(self.spec.opening, feed_from=tuple(self._marks.values()))
         channel.offer(pack_json(Kind.OPEN, 0, messages.write_opening(opening)))
 
@@ -133,6 +139,7 @@ class Slot:
                 reason = _read_reason(read_json(frame.payload))
                 self.line.pause(reason)
                 self.watch.note_lost(now_ns, reason)
+                self._house.tell(self)  # it may be back within the same reading
             case Kind.FAILED:
                 refused, *rest = read_json(frame.payload)
                 self._failure = _read_reason(rest)
@@ -155,18 +162,13 @@ class Slot:
         if self.watch.phase != "running":
             return  # it is being ended
         self.line.go_up(channel, self._market)
-        if opening.feed:
-            rows = FEED_ROWS_MAX - self._house.shelf.count(opening.account_id)
-            self.give_credit(rows)
+        self.grant_credit()
 
     def _open_market(self, channel: Channel) -> MarketReader:
-        ring = self._house.ring
-        if self._market_seen is not None:
-            return MarketReader(ring, self._market_seen + 1)
-        number, frames = ring.present()
+        number, frames = self._house.ring.resume(self._market_seen)
         for each in frames:
             channel.offer(each)
-        return MarketReader(ring, number)
+        return MarketReader(self._house.ring, number)
 
     def _take_feed(self, ticks: Ticks) -> None:
         columns = ticks.columns
@@ -174,14 +176,24 @@ class Slot:
         if not columns.ts_ns or ticks.symbol not in self.spec.opening.feed:
             raise WireBroken(f"ticks of {ticks.symbol}, which is not read here")
         rows = self._house.shelf.put(FeedTicks(account_id, ticks.symbol, columns))
-        if rows > FEED_ROWS_MAX:
-            raise WireBroken(f"{rows} ticks, more than there was credit for")
+        self._credit -= len(columns.ts_ns)
+        if self._credit < 0:
+            raise WireBroken(f"{rows} ticks wait, more than there was credit for")
         self._marks[ticks.symbol] = _mark(ticks, self._marks.get(ticks.symbol))
 
-    def give_credit(self, rows: int) -> None:
-        """Let the worker send so many more ticks."""
-        if self.channel is not None and rows > 0:
-            self.channel.offer(pack_json(Kind.CREDIT, 0, rows))
+    def grant_credit(self) -> None:
+        """Let a feed send as many more ticks as the host has room for."""
+        opening, channel = self.spec.opening, self.channel
+        if not opening.feed or channel is None or self.watch.phase != "running":
+            return
+        room = FEED_ROWS_MAX - self._credit - self._house.shelf.count(opening.account_id)
+        if room > 0 and channel.offer(pack_json(Kind.CREDIT, 0, room)) is not None:
+            self._credit += room
+
+    @property
+    def market_missed(self) -> int:
+        """Market frames that were gone before the terminal could have them."""
+        return self._missed + (self._market.missed if self._market else 0)
 
     def drop_channel(self) -> None:
         """Let go of the connection."""

@@ -32,6 +32,10 @@ class AccountOfAnotherTenant(Exception):
     """The account is known, and belongs to another tenant."""
 
 
+class SupervisorDied(Exception):
+    """Nobody watches the workers; they were killed. Start the host again."""
+
+
 class TooManyWorkers(Exception):
     """The host is full."""
 
@@ -44,7 +48,8 @@ class SupervisorSettings:
     line: LineSettings = field(default_factory=LineSettings)
     starting_max: int = 8
     """Workers that may be opening their terminals at once."""
-    workers_max: int = 500
+    workers_max: int = 400
+    """Windows waits for at most 512 connections at once; some are for those who knock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,11 @@ class Supervisor:
             program or Program(), open_secret, self._tell, monotonic_ns, self._settings.starting_max
         )
         self._thread = threading.Thread(target=self._tower.run, name="supervisor", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """Where workers knock."""
+        return self._tower.port
 
     def start(self) -> None:
         """Begin to watch."""
@@ -138,15 +148,10 @@ class Supervisor:
 
     def take_ticks(self) -> list[FeedTicks]:
         """Take what the feeds have read; taking is what lets them read on."""
-        waiting, rows = self._tower.shelf.take()
-        if rows:
-            self._tower.post(lambda: self._give_credit(rows))
+        waiting = self._tower.shelf.take()
+        if waiting:
+            self._tower.post(self._tower.grant_credit)
         return waiting
-
-    def _give_credit(self, rows: dict[str, int]) -> None:
-        for account_id, count in rows.items():
-            if slot := self._find(UUID(account_id)):
-                slot.give_credit(count)
 
     def report(self) -> list[WorkerReport]:
         """Every account's worker as it is now."""
@@ -162,6 +167,11 @@ class Supervisor:
             )
             for slot in self._tower.list_slots()
         ]
+
+    def check(self) -> None:
+        """Raise SupervisorDied when nobody watches the workers."""
+        if not self._thread.is_alive():
+            raise SupervisorDied("the supervisor's thread has ended; its traceback says why")
 
     def stop(self, within_s: float = 10.0) -> None:
         """End all workers: asked first, killed at the end of the time."""

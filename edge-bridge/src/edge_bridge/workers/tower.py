@@ -34,7 +34,7 @@ class Tower:
         starting_max: int,
     ) -> None:
         self.program = program
-        self._tell, self._now_ns, self._starting_max = tell, now_ns, starting_max
+        self.tell, self._now_ns, self._starting_max = tell, now_ns, starting_max
         self.ring, self.shelf = MarketRing(), TickShelf()
         self.lock = threading.Lock()
         self.slots: dict[UUID, Slot] = {}
@@ -81,14 +81,29 @@ class Tower:
     def change(self, slot: Slot, spec: WorkerSpec) -> None:
         """Serve an account under other settings; the thread's own."""
         if spec.version > slot.spec.version:
+            with self.lock:  # its end may have been faster than its change
+                self.slots.setdefault(spec.account_id, slot)
             slot.spec, slot.password = spec, None
             slot.watch.change(self._now_ns())
 
+    def grant_credit(self) -> None:
+        """Let the feeds send what the host has room for; the thread's own."""
+        for slot in self.list_slots():
+            slot.grant_credit()
+
     def run(self) -> None:
-        """Watch until stopped and every worker is gone."""
-        while True:
-            for key, mask in self._selector.select(LOOK_NS / 1e9):
-                self._serve(key, mask)
+        """Watch until stopped and every worker is gone; should this fail, no worker outlives it."""
+        try:
+            self._watch()
+        finally:
+            for slot in self.list_slots():
+                if slot.process is not None:
+                    slot.process.kill()
+                slot.line.go_down(slot.channel, "nobody watches the workers any more")
+            self._close()
+
+    def _watch(self) -> None:
+        while self._stop_ns is None or self.slots:
             while self._commands:
                 self._commands.popleft()()
             if self._pumped != self.ring.next:
@@ -96,13 +111,12 @@ class Tower:
                 for slot in self.list_slots():
                     if slot.channel is not None:
                         self._pass_on(slot, slot.channel)
+            for key, mask in self._selector.select(LOOK_NS / 1e9):
+                self._serve(key, mask)
             now_ns = self._now_ns()
             if now_ns >= self._look_ns:
                 self._look_ns = now_ns + LOOK_NS
                 self._look(now_ns)
-            if self._stop_ns is not None and not self.slots:
-                self._close()
-                return
 
     def _serve(self, key: selectors.SelectorKey, mask: int) -> None:
         match key.data:
@@ -151,7 +165,7 @@ class Tower:
             self._look_ns = 0  # the process is gone, or is to be killed
         else:
             self._pass_on(slot, channel)
-        self._tell(slot)
+        self.tell(slot)
 
     def _pass_on(self, slot: Slot, channel: Channel) -> None:
         """Send the market on; wait for room when there is more to send."""
@@ -175,15 +189,13 @@ class Tower:
             before = slot.watch.starts
             slot.step(now_ns, may_start=may_start)
             starting += slot.watch.starts - before
-            self._tell(slot)
+            self.tell(slot)
             if slot.is_over:
                 self._remove(slot)
         for visitor in self._reception.find_overdue(now_ns):
             self._turn_away(visitor)
-        if self._stop_ns is not None and now_ns >= self._stop_ns:
-            for slot in slots:
-                if slot.process is not None:
-                    slot.process.kill()
+        if self._stop_ns is not None:
+            self._stop(slots, now_ns, self._stop_ns)
 
     def _remove(self, slot: Slot) -> None:
         account_id = slot.spec.account_id
@@ -195,8 +207,14 @@ class Tower:
     def _begin_stop(self, at_ns: int) -> None:
         self._stop_ns = at_ns
         self._look_ns = 0
-        for slot in self.list_slots():
-            slot.watch.stop(self._now_ns())
+        self._stop(self.list_slots(), self._now_ns(), at_ns)
+
+    def _stop(self, slots: list[Slot], now_ns: int, at_ns: int) -> None:
+        for slot in slots:
+            if slot.watch.phase not in ("ending", "stopped"):
+                slot.watch.stop(now_ns)
+            elif now_ns >= at_ns and slot.process is not None:
+                slot.process.kill()
 
     def _close(self) -> None:
         self._desk.close()
