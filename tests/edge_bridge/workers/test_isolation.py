@@ -14,6 +14,7 @@ import pytest
 
 from contracts.ids import derived_id
 from edge_bridge.ports import Done
+from edge_bridge.workers.launch import Program
 from edge_bridge.workers.plan import WorkerSpec
 from edge_bridge.workers.secrets import SecretRefused, SecretUnavailable
 from edge_bridge.workers.wire import Kind, pack
@@ -178,6 +179,18 @@ def is_running(pid: int) -> bool:
     except OSError:
         return False
     return state != "Z"
+
+
+def test_a_worker_loads_nothing_heavy_before_its_terminal_is_known() -> None:
+    code = "import sys, edge_bridge.workers.worker; print(*sys.modules)"
+    path = {**os.environ, "PYTHONPATH": str(Program().roots[0])}
+    answer = subprocess.run(
+        [sys.executable, "-c", code], env=path, capture_output=True, text=True, check=True
+    )
+    loaded = set(answer.stdout.split())
+    assert "edge_bridge.workers.worker" in loaded
+    heavy = {"numpy", "pydantic", "boto3", "contracts", "multiprocessing", "asyncio", "sqlite3"}
+    assert loaded & heavy == set()
 
 
 def test_a_feed_hands_its_ticks_on_and_waits_while_nobody_takes_them(host: Host) -> None:

@@ -30,6 +30,7 @@ from edge_bridge.workers.wire import Frame, Kind, WireBroken, pack_json, read_js
 
 _T = TypeVar("_T")
 IN_FLIGHT_MAX = 256
+STALE = "the worker has told nothing for too long"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class LineSettings:
     """Bounds of a line."""
 
     state_age_max_ns: int = 5_000_000_000
-    """Older states are no answer."""
+    """Older states are no answer, and a worker that is silent for so long gets no requests."""
     request_life_ns: int = 5_000_000_000
     """A request that the worker takes up later is not executed."""
     answer_wait_s: float = 10.0
@@ -141,14 +142,8 @@ class Line:
         """Hand a request over, at most once, and do not wait for its answer."""
         with self._changed:
             channel = self._channel
-            if channel is None:
-                return _refuse(self._reason)
-            if len(self._pending) >= IN_FLIGHT_MAX:
-                return _refuse(f"{IN_FLIGHT_MAX} requests are in flight")
-            if self._market is not None:
-                self._market.pump(channel)
-                if not self._market.is_caught_up:
-                    return _refuse("the simulated terminal is behind the market")
+            if channel is None or (hindrance := self._find_hindrance(channel)):
+                return _refuse(self._reason if channel is None else hindrance)
             self._number += 1
             deadline_ns = self._now_ns() + self._settings.request_life_ns
             try:
@@ -161,6 +156,18 @@ class Line:
             handle = RequestHandle(end)
             self._pending[self._number] = handle
             return handle
+
+    def _find_hindrance(self, channel: Channel) -> str:
+        """Why nothing should be sent now; what is not sent need not be reconciled."""
+        if self._is_stale():
+            return STALE
+        if len(self._pending) >= IN_FLIGHT_MAX:
+            return f"{IN_FLIGHT_MAX} requests are in flight"
+        if self._market is not None:
+            self._market.pump(channel)
+            if not self._market.is_caught_up:
+                return "the simulated terminal is behind the market"
+        return ""
 
     def execute(self, action: Action) -> SendResult:
         """Hand a request over and wait within a bound; then its outcome is Unknown."""
@@ -199,12 +206,14 @@ class Line:
 
     def fresh(self) -> Snapshot:
         """The state as last told. Raises TerminalUnavailable when there is none or it is old."""
-        snapshot = self.snapshot
         if self._channel is None:
             raise self.explain()
-        if self._now_ns() - snapshot.read_ns > self._settings.state_age_max_ns:
-            raise TerminalUnavailable(E_INTERNAL_FAIL_CONNECT, "the worker told nothing for long")
-        return snapshot
+        if self._is_stale():
+            raise TerminalUnavailable(E_INTERNAL_FAIL_CONNECT, STALE)
+        return self.snapshot
+
+    def _is_stale(self) -> bool:
+        return self._now_ns() - self.snapshot.read_ns > self._settings.state_age_max_ns
 
     def watch(self, symbol: str) -> None:
         """Have a symbol's quote and rules told from now on."""
