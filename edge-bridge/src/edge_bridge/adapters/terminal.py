@@ -5,13 +5,12 @@ nothing here retries, and nothing raises after an order has left.
 """
 
 from collections.abc import Sequence
-from pathlib import PureWindowsPath
 
 from edge_bridge.adapters import constants as c
 from edge_bridge.adapters import history, mapping
 from edge_bridge.adapters.api import RETCODE_NAMES
 from edge_bridge.adapters.clock import BrokerClock
-from edge_bridge.adapters.credentials import Credentials
+from edge_bridge.adapters.credentials import Credentials, read_path
 from edge_bridge.adapters.mapping import Spec
 from edge_bridge.adapters.module import MetaTrader5Module, SymbolRow
 from edge_bridge.adapters.outcomes import EXECUTED, NOT_SENT, UNDECIDED
@@ -83,9 +82,8 @@ class ModuleTerminal:
         if terminal is None or row is None:
             raise self._unavailable("no account state")
         wanted = self._credentials
-        folder = PureWindowsPath(wanted.path).parent
-        expected = (folder, wanted.login, wanted.server)
-        found = (PureWindowsPath(terminal.path), row.login, row.server)
+        expected = (read_path(wanted.path).parent, wanted.login, wanted.server)
+        found = (read_path(terminal.path), row.login, row.server)
         if found != expected:
             self._module.shutdown()
             raise WrongTerminal(f"connected to {found}, not {expected}")
