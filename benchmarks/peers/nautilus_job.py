@@ -56,7 +56,7 @@ class Cross(Strategy):
         self.register_indicator_for_quote_ticks(self.config.instrument_id, self.slow)
         self.subscribe_quote_ticks(self.config.instrument_id)
 
-    def on_quote_tick(self, tick: QuoteTick) -> None:
+    def on_quote_tick(self, tick: QuoteTick) -> None:  # noqa: ARG002 - the averages have it
         """Look for a cross."""
         if not self.slow.initialized:
             return

@@ -78,9 +78,7 @@ class BarMarket:
         return times, bids, bids + self._spread
 
 
-def walk(
-    bar: tuple[int, ...], levels: Sequence[int], *, high_first: bool
-) -> list[tuple[int, int]]:
+def walk(bar: tuple[int, ...], levels: Sequence[int], *, high_first: bool) -> list[tuple[int, int]]:
     """The way of the bid through a bar: time and price of every point it stops at."""
     open_ns, opened, high, low, close = bar
     corners = (opened, high, low, close) if high_first else (opened, low, high, close)

@@ -151,36 +151,16 @@ class Backtest:
         return played
 
     def _link(self) -> None:
-        """Tell the engine what the cloud would: the plan, the limits, the account."""
+        """Tell the engine what the cloud would, as of the first row."""
         market = self._market
-        start_ns = market.clock[0] if market.clock else 0
-        self._clock.now_ns = start_ns
+        self._clock.now_ns = market.clock[0] if market.clock else 0
         self._engine.start()
-        account, limits = self._config.account, self._config.limits
-        self._send(
-            EntitlementsChanged(
-                version=1, tier="enterprise", symbols=(ALL_SYMBOLS,), predictions_per_day=None,
-                prediction_delay_s=0, live_accounts=0, paper_accounts=1, time_zone="UTC",
-            )
-        )  # fmt: skip
-        self._send(TradingLimitsChanged(account_id=None, version=1, limits=limits))
-        self._send(
-            AccountLinked(
-                account_id=ACCOUNT_ID, mode="paper", login=LOGIN, server=SERVER,
-                currency=account.currency, leverage=account.leverage,
-                initial_balance_cents=int(account.balance * 100),
-                risk_per_trade_bp=limits.sizing.risk_bp,
-                max_open_positions=min(POSITIONS_MAX, limits.positions_max or POSITIONS_MAX),
-                max_daily_loss_bp=_find_daily_loss(limits), version=1,
-            )
-        )  # fmt: skip
-
-    def _send(self, data: Message) -> None:
-        event_id = derived_id("backtest", type(data).__name__)
         now = self._clock.now()
-        self._engine.handle(
-            Envelope.wrap(data, tenant_id=TENANT_ID, now=now, event_id=event_id)
-        )  # fmt: skip
+        for data in make_messages(self._config):
+            event_id = derived_id("backtest", type(data).__name__)
+            self._engine.handle(
+                Envelope.wrap(data, tenant_id=TENANT_ID, now=now, event_id=event_id)
+            )  # fmt: skip
 
     def _step(self, waiting: PlannedSignal | None) -> None:
         """Play up to the end of the next row's minute, or to what comes before it."""
@@ -261,6 +241,24 @@ class Backtest:
                 self._clock_ns, state.balance, state.equity, state.margin, len(desk.positions)
             )
         )  # fmt: skip
+
+
+def make_messages(config: BacktestConfig) -> list[Message]:
+    """The plan, the limits and the account, as the cloud would tell the edge."""
+    account, limits = config.account, config.limits
+    plan = EntitlementsChanged(
+        version=1, tier="enterprise", symbols=(ALL_SYMBOLS,), predictions_per_day=None,
+        prediction_delay_s=0, live_accounts=0, paper_accounts=1, time_zone="UTC",
+    )  # fmt: skip
+    linked = AccountLinked(
+        account_id=ACCOUNT_ID, mode="paper", login=LOGIN, server=SERVER,
+        currency=account.currency, leverage=account.leverage,
+        initial_balance_cents=int(account.balance * 100),
+        risk_per_trade_bp=limits.sizing.risk_bp,
+        max_open_positions=min(POSITIONS_MAX, limits.positions_max or POSITIONS_MAX),
+        max_daily_loss_bp=_find_daily_loss(limits), version=1,
+    )  # fmt: skip
+    return [plan, TradingLimitsChanged(account_id=None, version=1, limits=limits), linked]
 
 
 def _find_daily_loss(limits: TradingLimits) -> int:

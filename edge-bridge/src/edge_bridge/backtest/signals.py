@@ -24,7 +24,6 @@ from edge_bridge.errors import EdgeError
 from edge_bridge.times import instant, nanoseconds
 
 LIFETIME = timedelta(seconds=60)
-MILLISECOND_NS = 1_000_000
 
 
 class SignalsUnusable(EdgeError):
@@ -72,9 +71,10 @@ class EmaCross:
         given = self._settings
         bar_id = derived_id("backtest", self.name, view.symbol, index, time_ns)
         as_of = instant(time_ns)
-        # Not checked again, for speed: everything comes from a checked configuration and from int columns.
+        # Not checked again, for speed: everything comes from a checked configuration.
         return SignalIssued.model_construct(
-            signal_id=derived_id("signal", bar_id), decision_id=bar_id, bar_id=bar_id, symbol=view.symbol, digits=view.digits, timeframe="M1",
+            signal_id=derived_id("signal", bar_id), decision_id=bar_id, bar_id=bar_id,
+            symbol=view.symbol, digits=view.digits, timeframe="M1",
             direction="buy" if up else "sell",
             probability=given.probability if up else 1 - given.probability,
             size_factor=given.size_factor, stop_distance=given.stop, target_distance=given.target,

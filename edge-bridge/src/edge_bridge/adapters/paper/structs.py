@@ -4,7 +4,6 @@ A struct is a tuple with named fields and a shallow `_asdict()`; it has no `_fie
 pickled, so that code which relies on more than the real module gives fails here too.
 """
 
-
 from operator import itemgetter
 from typing import Any, ClassVar, NoReturn
 
