@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from contracts.ai_orchestration import SignalIssued
+from contracts.trading_engine import OrderFilled
 from edge_bridge.backtest.config import BacktestConfig, parse_config
 from edge_bridge.backtest.market import TickMarket, judge
 from edge_bridge.backtest.run import Backtest, Played
@@ -149,7 +150,7 @@ def test_latency_fills_at_a_later_price_and_never_earlier() -> None:
     at_once = run(recording, configure())
     late = run(recording, configure(market={"latency_ms": 1_500}))
     fills = [
-        {e.data.signal_id: e.data for e in played.events if type(e.data).__name__ == "OrderFilled"}
+        {e.data.signal_id: e.data for e in played.events if isinstance(e.data, OrderFilled)}
         for played in (at_once, late)
     ]
     both = fills[0].keys() & fills[1].keys()

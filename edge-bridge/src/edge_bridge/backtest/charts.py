@@ -22,20 +22,20 @@ class Line:
     values: list[float]
 
 
-def draw_equity(curve: Sequence[Sample]) -> str:
-    """Equity in units of the currency."""
+def draw_equity(curve: Sequence[Sample], local: Callable[[str], str]) -> str:
+    """Equity in units of the currency; ``local`` writes a number as the reader does."""
     line = Line([each.time_ns for each in curve], [each.equity / 100 for each in curve])
-    return draw(line, "equity", lambda value: f"{value:,.0f}")
+    return draw(line, "equity", lambda value: local(f"{value:,.0f}"))
 
 
-def draw_drawdown(curve: Sequence[Sample]) -> str:
+def draw_drawdown(curve: Sequence[Sample], local: Callable[[str], str]) -> str:
     """Fall from the highest equity so far, in per cent, downwards."""
     peak, values = curve[0].equity, []
     for each in curve:
         peak = max(peak, each.equity)
         values.append((each.equity - peak) / peak * 100 if peak > 0 else 0.0)
     line = Line([each.time_ns for each in curve], values)
-    return draw(line, "drawdown", lambda value: f"{value:.2f}%", ceiling=0.0)
+    return draw(line, "drawdown", lambda value: local(f"{value:.2f}%"), ceiling=0.0)
 
 
 def draw(line: Line, name: str, show: Callable[[float], str], ceiling: float | None = None) -> str:

@@ -1,7 +1,7 @@
 """The report as one HTML page that needs no network, in Indonesian or English."""
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -31,6 +31,12 @@ SIGNED = frozenset({"net_profit", "total_return", "yearly_growth", "sharpe", "ex
 CARDS = (
     "net_profit", "total_return", "drawdown_share", "sharpe", "profit_factor", "win_rate", "trades",
 )  # fmt: skip
+SWAPPED = str.maketrans(",.", ".,")
+SEPARATORS: dict[str, Callable[[str], str]] = {
+    "en": str,
+    "id": lambda text: text.translate(SWAPPED),
+}
+"""How a number is written: Indonesian groups with points and has a decimal comma."""
 EMPTY = "–"  # noqa: RUF001 - an en dash stands for no value in both languages
 
 
@@ -43,6 +49,8 @@ def render_report(
 
     words = tomllib.loads((FOLDER / f"texts.{lang}.toml").read_text(encoding="utf-8"))
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    local = SEPARATORS[lang]
+    environment.filters["local"] = local
     template = environment.from_string((FOLDER / "report.html.j2").read_text(encoding="utf-8"))
     rows = list_metrics(figures.metrics, words["metrics"])
     count = played.market.count
@@ -55,8 +63,8 @@ def render_report(
         period=_show_period(played),
         cards=[row for key in CARDS for row in rows if row["key"] == key],
         notices=list_notices(played, figures, words),
-        equity_chart=Markup(draw_equity(figures.curve)),  # noqa: S704 - made of numbers only
-        drawdown_chart=Markup(draw_drawdown(figures.curve)),  # noqa: S704
+        equity_chart=Markup(draw_equity(figures.curve, local)),  # noqa: S704 - made of numbers only
+        drawdown_chart=Markup(draw_drawdown(figures.curve, local)),  # noqa: S704
         metrics=rows,
         closed_for=figures.closed_for,
         denials=figures.denials,
@@ -67,15 +75,16 @@ def render_report(
         ],
         trades=[_show_trade(each, played, words) for each in figures.trades[-TRADES_SHOWN:]],
         trades_note=words["trades_shown"].format(
-            shown=f"{min(TRADES_SHOWN, len(figures.trades)):,}", all=f"{len(figures.trades):,}"
+            shown=local(f"{min(TRADES_SHOWN, len(figures.trades)):,}"),
+            all=local(f"{len(figures.trades):,}"),
         ),
         data=[
             (words["file"], file_name),
             (words["source"], played.source),
             (words["period"], _show_period(played)),
-            (words["rows"], f"{count.read:,} / {count.accepted:,}"),
-            (words["rejected_rows"], _show_counts(count.rejected) or words["none"]),
-            (words["signals"], f"{played.signals:,}"),
+            (words["rows"], local(f"{count.read:,} / {count.accepted:,}")),
+            (words["rejected_rows"], local(_show_counts(count.rejected)) or words["none"]),
+            (words["signals"], local(f"{played.signals:,}")),
         ],
         config=config.model_dump_json(indent=2),
     )

@@ -106,9 +106,9 @@ def _read_trade(
 def _value(points: float, volume: int, price: int, digits: int, config: BacktestConfig) -> int:
     """What so many points on a volume are worth in cents, converted at a price."""
     symbol = config.symbol
-    profit_currency = points * volume * symbol.contract_size / 10**digits  # in its cents: /100*100
-    rate = 1.0 if symbol.name[3:6] == config.account.currency else 10**digits / price
-    return round(profit_currency * rate)
+    cents = points * volume * symbol.contract_size / float(10**digits)
+    rate = 1.0 if symbol.name[3:6] == config.account.currency else float(10**digits) / price
+    return round(cents * rate)
 
 
 def count_denials(played: Played) -> dict[str, int]:
