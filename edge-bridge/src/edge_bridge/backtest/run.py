@@ -6,8 +6,10 @@ due; and besides when a signal comes. Between two stops ticks go to the terminal
 to look at events only, it passes over the minutes in which the engine has nothing to wait for.
 """
 
+import gc
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -38,6 +40,7 @@ RISK_MAX_BP = 10_000
 REPORT_STEPS = 256
 """So many steps pass between two reports of progress."""
 MILLISECOND_NS = 1_000_000
+COLLECTION_THRESHOLDS = (100_000, 20, 100)
 
 
 class MarketClock:
@@ -92,9 +95,7 @@ class Backtest:
         self._journal = BacktestJournal()
         account = config.make_account(LOGIN, SERVER)
         self._floor = BacktestFloor(account, config.make_symbol(market.digits))
-        self._engine = Engine(
-            self._journal, self._clock, self._floor.open, Reconciler(timedelta(0))
-        )
+        self.engine = Engine(self._journal, self._clock, self._floor.open, Reconciler(timedelta(0)))
         self._jumps = config.market.looks == "events"
         self._samples: list[Sample] = []
         self._position = 0
@@ -104,6 +105,10 @@ class Backtest:
 
     def run(self, end_ns: int | None = None) -> Played:
         """Play everything, and up to ``end_ns`` where the data ends before."""
+        with _quiet_collector():
+            return self._run(end_ns)
+
+    def _run(self, end_ns: int | None) -> Played:
         market = self._market
         self._link()
         planned = iter(
@@ -146,7 +151,7 @@ class Backtest:
                 self._give(waiting)
                 played, waiting = played + 1, next(planned, None)
             self._pass_time(end_ns)
-        self._engine.end_market(self._clock_ns)
+        self.engine.end_market(self._clock_ns)
         self._sample()
         return played
 
@@ -154,11 +159,11 @@ class Backtest:
         """Tell the engine what the cloud would, as of the first row."""
         market = self._market
         self._clock.now_ns = market.clock[0] if market.clock else 0
-        self._engine.start()
+        self.engine.start()
         now = self._clock.now()
         for data in make_messages(self._config):
             event_id = derived_id("backtest", type(data).__name__)
-            self._engine.handle(
+            self.engine.handle(
                 Envelope.wrap(data, tenant_id=TENANT_ID, now=now, event_id=event_id)
             )  # fmt: skip
 
@@ -171,7 +176,7 @@ class Backtest:
             return
         next_ns = clock[position]
         until_ns = next_ns - next_ns % MINUTE_NS + MINUTE_NS
-        due_ns = self._engine.next_due_ns()
+        due_ns = self.engine.next_due_ns()
         cuts = self._clock_ns < due_ns < until_ns
         if cuts and (market.divisible or due_ns <= next_ns):
             until_ns = due_ns
@@ -191,7 +196,7 @@ class Backtest:
 
     def _is_idle(self) -> bool:
         """Whether the engine waits for nothing but signals."""
-        engine = self._engine
+        engine = self.engine
         return (
             engine.next_due_ns() == NEVER_NS
             and not engine.count_positions()
@@ -216,23 +221,23 @@ class Backtest:
         envelope = Envelope.wrap(
             planned.signal, tenant_id=None, now=self._clock.now(), event_id=planned.signal.bar_id
         )
-        self._engine.handle(envelope)
+        self.engine.handle(envelope)
 
     def _pass_time(self, clock_ns: int) -> None:
         """Move the market clock and let the engine look."""
         self._clock_ns = max(self._clock_ns, clock_ns)
         self._clock.now_ns = self._clock_ns
         quote = self._market.last
-        self._engine.advance(self._clock_ns, () if quote is None else (quote,))
+        self.engine.advance(self._clock_ns, () if quote is None else (quote,))
         self._sample()
 
     def _held(self) -> tuple[Position, ...]:
-        desk = self._engine.state.desks.get(ACCOUNT_ID)
+        desk = self.engine.state.desks.get(ACCOUNT_ID)
         return () if desk is None else tuple(desk.positions)
 
     def _sample(self) -> None:
         """Note the account as the engine has just read it."""
-        desk = self._engine.state.desks.get(ACCOUNT_ID)
+        desk = self.engine.state.desks.get(ACCOUNT_ID)
         if desk is None or desk.state is None:
             return
         state = desk.state
@@ -241,6 +246,20 @@ class Backtest:
                 self._clock_ns, state.balance, state.equity, state.margin, len(desk.positions)
             )
         )  # fmt: skip
+
+
+@contextmanager
+def _quiet_collector() -> Iterator[None]:
+    """Look for cyclic garbage less often: a run makes millions of small values and few cycles, and
+    every search would go through all that the run keeps."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(*COLLECTION_THRESHOLDS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def make_messages(config: BacktestConfig) -> list[Message]:
