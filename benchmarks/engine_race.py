@@ -88,11 +88,11 @@ class TimedEngine:
 
 def race_ours(recording: Recording) -> dict[str, Any]:
     """Run our side once."""
-    started = time.perf_counter()
+    started, began = time.perf_counter(), time.process_time()
     backtest = Backtest(TickMarket(recording), configure())
     timed = TimedEngine(backtest.engine)
     played = backtest.run()
-    seconds = time.perf_counter() - started
+    seconds, busy = time.perf_counter() - started, time.process_time() - began
     fills = [e.data for e in played.events if isinstance(e.data, OrderFilled)]
     denied = sum(isinstance(e.data, OrderDenied) for e in played.events)
     sent = sorted(fill.order_path_us for fill in fills)
@@ -102,6 +102,7 @@ def race_ours(recording: Recording) -> dict[str, Any]:
         "ticks": ticks,
         "seconds": round(seconds, 4),
         "ticks_per_s": round(ticks / seconds),
+        "cpu_s": round(busy, 4),
         "signals": played.signals,
         "fills": len(fills),
         "denied": denied,
@@ -174,7 +175,10 @@ def _compare(
     ours: dict[str, Any], durable: dict[str, float], peer: dict[str, Any]
 ) -> dict[str, float]:
     fill = peer["submit_to_fill_us"]
-    ratios = {"ticks": ours["ticks_per_s"] / peer["ticks_per_s"]}
+    ratios = {
+        "ticks": ours["ticks_per_s"] / peer["ticks_per_s"],
+        "cpu": peer["cpu_s"] / ours["cpu_s"],
+    }
     for rank in ("p50", "p99"):
         ratios[f"send_{rank}"] = fill[rank] / ours["signal_to_send_us"][rank]
         ratios[f"send_on_disk_{rank}"] = fill[rank] / durable[rank]
@@ -198,7 +202,8 @@ def describe(result: dict[str, Any]) -> str:
     lines += [
         f"  {peer['peer']}: {peer['ticks_per_s']:,} ticks/s, {peer['fills']:,} orders filled;"
         f" submit to fill {_show(peer['submit_to_fill_us'])}",
-        f"  ratios: ticks/s {ratios['ticks']}x (claim {TICKS_CLAIM:g}x); order_send against its"
+        f"  ratios: ticks/s {ratios['ticks']}x (claim {TICKS_CLAIM:g}x; by processor time"
+        f" {ratios['cpu']}x); order_send against its"
         f" fill p50 {ratios['send_p50']}x, p99 {ratios['send_p99']}x, with the journal on disk"
         f" p50 {ratios['send_on_disk_p50']}x, p99 {ratios['send_on_disk_p99']}x (claim"
         f" {ORDER_CLAIM:g}x); our fill reported against its fill p50 {ratios['reported_p50']}x,"

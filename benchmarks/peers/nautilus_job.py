@@ -129,14 +129,15 @@ def measure(path: Path, *, analyse: bool) -> dict[str, Any]:
     """Run once."""
     instrument, ticks = read_ticks(path)
     engine, strategy = make_engine(instrument, ticks, analyse=analyse)
-    started = time.perf_counter()
+    started, began = time.perf_counter(), time.process_time()
     engine.run()
-    seconds = time.perf_counter() - started
+    seconds, busy = time.perf_counter() - started, time.process_time() - began
     result = {
         "peer": f"nautilus_trader {nautilus_trader.__version__}",
         "ticks": len(ticks),
         "seconds": round(seconds, 4),
         "ticks_per_s": round(len(ticks) / seconds),
+        "cpu_s": round(busy, 4),
         "orders": len(strategy.submitted),
         "fills": len(strategy.filled),
         "submit_to_fill_us": describe(strategy.filled),
