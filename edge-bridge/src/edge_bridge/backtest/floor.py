@@ -12,6 +12,10 @@ CHUNK_TICKS_MIN = 128
 """Below so many ticks a loop is faster than setting up arrays."""
 
 
+TickRows = tuple[Any, Any, Any]
+"""Time, bid and ask: int64 arrays or lists of ints, of one length."""
+
+
 class BacktestFloor:
     """One account at the simulated broker."""
 
@@ -25,28 +29,21 @@ class BacktestFloor:
         return self.terminal if account.login == self.simulated.account.login else None
 
 
-def feed_ticks(
-    terminal: SimulatedTerminal, symbol: str, first_seq: int, columns: "TickRows"
-) -> None:
-    """Give a terminal consecutive ticks: time, bid and ask as equally long columns.
+def takes_chunks(terminal: SimulatedTerminal, count: int) -> bool:
+    """Whether so many ticks are better given as columns."""
+    return count >= CHUNK_TICKS_MIN and hasattr(terminal, "feed_chunk")
 
-    The one place where ticks enter a terminal here: in one call where the terminal takes a chunk.
+
+def feed_ticks(terminal: SimulatedTerminal, symbol: str, first_seq: int, ticks: TickRows) -> None:
+    """Give a terminal consecutive ticks: int64 columns where it takes chunks, else lists.
+
+    The one place where ticks enter a terminal here.
     """
-    ts_ns, bid, ask = columns
-    feed_chunk = getattr(terminal, "feed_chunk", None)
-    if feed_chunk is not None and len(ts_ns) >= CHUNK_TICKS_MIN:
-        feed_chunk(symbol, first_seq, ts_ns, bid, ask)
+    ts_ns, bid, ask = ticks
+    terminal_any: Any = terminal
+    if not isinstance(ts_ns, list):
+        terminal_any.feed_chunk(symbol, first_seq, ts_ns, bid, ask)
         return
-    feed = terminal.feed
-    rows = zip(_plain(ts_ns), _plain(bid), _plain(ask), strict=True)
-    for seq, (time_ns, low, high) in enumerate(rows, first_seq):
+    feed = getattr(terminal, "feed_tick", None) or terminal.feed
+    for seq, (time_ns, low, high) in enumerate(zip(ts_ns, bid, ask, strict=True), first_seq):
         feed(seq, time_ns, low, high, symbol)
-
-
-TickRows = tuple[Any, Any, Any]
-"""Time, bid, ask: lists or int64 arrays of one length."""
-
-
-def _plain(column: Any) -> Any:
-    """Python ints, for the terminal's exact arithmetic."""
-    return column if isinstance(column, list) else column.tolist()

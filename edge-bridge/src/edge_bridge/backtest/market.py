@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from contracts.data_bridge import TickRejection
 from edge_bridge.adapters.paper.simulated import SimulatedTerminal
-from edge_bridge.backtest.floor import feed_ticks
+from edge_bridge.backtest.floor import feed_ticks, takes_chunks
 from edge_bridge.bridge.bars import MINUTE_NS
 from edge_bridge.bridge.recording import Recording
 from edge_bridge.bridge.ticks import Int64s, TickChunk
@@ -86,7 +86,7 @@ class TickMarket:
             if clean
             else (chunk.ts_ns[places], chunk.bid[places], chunk.ask[places])
         )
-        self._rows = tuple(column.tolist() for column in self._columns)
+        self._rows = [column.tolist() for column in self._columns]
         self.clock: list[int] = self._rows[0] if clean else clock.tolist()
         self._before = None if clean else [0, *np.cumsum(taken).tolist()]
         ts_ns, bid, ask = self._columns
@@ -96,7 +96,6 @@ class TickMarket:
         rejected: dict[TickRejection, int] = {} if clean else count_reasons(verdicts)
         self.count = Count(len(chunk), len(places), {str(key): n for key, n in rejected.items()})
         self.last: Quote | None = None
-        self._arrays = 0
 
     def play(
         self, terminal: SimulatedTerminal, start: int, stop: int, held: Sequence[Position]
@@ -108,8 +107,9 @@ class TickMarket:
         if start >= stop:
             return
         ts_ns, bid, ask = self._rows
-        few = (ts_ns[start:stop], bid[start:stop], ask[start:stop])
-        feed_ticks(terminal, self.symbol, start, few)
+        columns = self._columns if takes_chunks(terminal, stop - start) else self._rows
+        part = (columns[0][start:stop], columns[1][start:stop], columns[2][start:stop])
+        feed_ticks(terminal, self.symbol, start, part)
         self.last = Quote(self.symbol, bid[stop - 1], ask[stop - 1], ts_ns[stop - 1])
 
     def quotes(self) -> tuple[Int64s, Int64s, Int64s]:

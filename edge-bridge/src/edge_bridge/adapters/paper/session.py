@@ -29,8 +29,6 @@ class Session:
         self._error: tuple[int, str] = SUCCESS
         self.terminal_trade_allowed = True
         """The AutoTrading button of the terminal."""
-        self._shown: dict[bool, Struct] = {}
-        """The terminal's state by that button: nothing else in it changes."""
 
     def initialize(self, path: object = None, /, **options: object) -> bool:
         """Connect; a login given must be the account's. A failure leaves it disconnected."""
@@ -87,12 +85,6 @@ class Session:
         return self._call(self._show_terminal)
 
     def _show_terminal(self) -> Struct:
-        shown = self._shown.get(self.terminal_trade_allowed)
-        if shown is None:
-            shown = self._shown[self.terminal_trade_allowed] = self._describe_terminal()
-        return shown
-
-    def _describe_terminal(self) -> Struct:
         folder = str(read_path(self.account.path).parent)
         known = {
             "connected": True, "trade_allowed": self.terminal_trade_allowed, "build": _BUILD,
