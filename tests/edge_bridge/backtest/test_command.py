@@ -24,7 +24,7 @@ EXAMPLE = ROOT / "edge-bridge" / "examples" / "backtest.toml"
 CONFIG = """
 [account]
 balance = 5000
-commission_per_lot = 3.5
+commission_per_lot = 4.00
 [symbol]
 name = "EURUSD"
 [limits]
@@ -84,7 +84,7 @@ def test_a_run_writes_page_figures_trades_and_equity_that_add_up(
     assert metrics["net_profit"] == sum(trade["profit"] for trade in trades)
     assert metrics["balance_end"] == 500_000 + metrics["net_profit"]
     assert sum(day["profit"] for day in result["days"]) == metrics["net_profit"]
-    assert metrics["commission"] == sum(7 * trade["volume"] for trade in trades)
+    assert metrics["commission"] == sum(8 * trade["volume"] for trade in trades)
     assert sum(result["closed_for"].values()) == len(trades)
     assert result["signals"] == len(trades) + sum(result["denials"].values())
     with (tmp_path / "out" / "trades.csv").open(encoding="utf-8") as file:

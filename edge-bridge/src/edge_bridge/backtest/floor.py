@@ -5,9 +5,11 @@ from typing import Any
 from contracts.trading_engine import AccountLinked
 from edge_bridge.adapters.paper.settings import AccountSettings, SymbolSettings
 from edge_bridge.adapters.paper.simulated import SimulatedTerminal
+from edge_bridge.adapters.paper.tape import Tape
 from edge_bridge.adapters.paper.terminal import open_terminal
 from edge_bridge.ports import Terminal
 
+SEQ_NEVER = 1 << 62
 CHUNK_TICKS_MIN = 128
 """Below so many ticks a loop is faster than setting up arrays."""
 
@@ -21,12 +23,20 @@ class BacktestFloor:
 
     def __init__(self, account: AccountSettings, symbol: SymbolSettings) -> None:
         self.symbol = symbol.name
-        self.simulated = SimulatedTerminal(account, [symbol])
+        self.simulated = SimulatedTerminal(account, [symbol], tape=_make_blank_tape(symbol.name))
         self.terminal: Terminal = open_terminal(self.simulated)
 
     def open(self, account: AccountLinked) -> Terminal | None:
         """The terminal of the account; other accounts have none here."""
         return self.terminal if account.login == self.simulated.account.login else None
+
+
+def _make_blank_tape(symbol: str) -> Tape:
+    """A tape that takes every tick for one that it has: the engine asks no terminal for history,
+    and to remember prices would cost as much as to trade on them."""
+    tape = Tape()
+    tape.of(symbol).seq = SEQ_NEVER
+    return tape
 
 
 def takes_chunks(terminal: SimulatedTerminal, count: int) -> bool:
