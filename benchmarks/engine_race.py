@@ -47,7 +47,7 @@ ORDER_CLAIM = 5.0
 
 
 def configure() -> BacktestConfig:
-    """The job. Limits that would deny by pace or by hour are opened: the peer has none of them."""
+    """The job. Limits of pace and hour, which the peer has not, are opened as far as they go."""
     return parse_config(
         {
             "account": {"balance": 1_000_000},
