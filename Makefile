@@ -15,7 +15,7 @@ PARALLEL := -n 2 --dist loadgroup --no-loadscope-reorder
 
 STRICT := layers/contracts/src layers/kit/src edge-bridge/src functions iac/local
 
-.PHONY: help setup up down demo serve test test-all check lint types architecture audit sam bench schemas lock clean
+.PHONY: help setup up down demo serve test test-all check lint types architecture audit sam bench bench-peers schemas lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,19 @@ setup: .venv/.ready ## make .venv with everything a working copy needs
 .tools/localstack/.ready: requirements/localstack.txt | setup
 	@test -x .tools/localstack/bin/python || $(PYTHON) -m venv .tools/localstack
 	@.venv/bin/uv pip install -q --python .tools/localstack/bin/python --require-hashes -r requirements/localstack.txt
+	@touch $@
+
+# The peer needs Python 3.12 to 3.14, which need not be the one of .venv.
+PEER_PYTHONS := $(PEER_PYTHON) python3.12 python3.13 python3.14 $(PYTHON) \
+  $(wildcard $(HOME)/.pyenv/versions/3.1[234].*/bin/python)
+
+.tools/peers/.ready: requirements/peers.txt | setup
+	@for each in $(PEER_PYTHONS); do \
+	  if $$each -c 'import sys; sys.exit(not (3, 12) <= sys.version_info < (3, 15))' 2>/dev/null; then \
+	    $$each -m venv --clear .tools/peers; break; fi; done
+	@test -x .tools/peers/bin/python \
+	  || { echo "Python 3.12 to 3.14 is needed: make bench-peers PEER_PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@.venv/bin/uv pip install -q --python .tools/peers/bin/python --require-hashes -r requirements/peers.txt
 	@touch $@
 
 up: setup ## start the local stack and keep it running until Ctrl-C (AWS=localstack where Docker is)
@@ -85,6 +98,9 @@ openapi: setup ## regenerate docs/openapi.json and docs/permissions.md
 bench: setup ## speed: order path, decision, ticks, cold starts; writes var/bench.json
 	@$(PY) -m benchmarks
 
+bench-peers: .tools/peers/.ready ## install nautilus_trader in an environment of its own and race it (TICKS=FILE.parquet)
+	@$(PY) -m benchmarks.engine_race
+
 schemas: setup ## regenerate events/schemas from the contracts
 	@$(PY) -m iac.schemas
 
@@ -92,6 +108,8 @@ lock: setup ## compile the requirements again
 	@for file in dev uv sam localstack edge; do \
 	  .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header --no-annotate --upgrade requirements/$$file.in -o requirements/$$file.txt; done
+	@.venv/bin/uv pip compile -q --universal --python-version 3.12 --generate-hashes --no-emit-index-url \
+	  --no-header --no-annotate --upgrade requirements/peers.in -o requirements/peers.txt
 	@$(MAKE) -s -C layers/third_party lock UV=$(CURDIR)/.venv/bin/uv
 
 clean: down ## remove what was made here, but for .venv

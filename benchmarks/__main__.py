@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cold_start, decision, edge_ticks, identity, order_path
+from benchmarks import cold_start, decision, edge_ticks, engine_race, identity, order_path
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "var" / "bench.json"
@@ -31,6 +31,8 @@ def main() -> int:
         f" (asked p99 < 1,200, aim 200); a bare send to the same terminal:"
         f" p50 {one['floor_p50_us']:.0f}, p99 {one['floor_p99_us']:.0f} us"
     )
+    results["engine_race"] = raced = engine_race.run()
+    print(engine_race.describe(raced))
     results["decision"] = decided = decision.run()
     print(
         f"decision: p50 {decided['decision_us']['p50']:.0f}, p99"

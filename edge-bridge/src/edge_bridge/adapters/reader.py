@@ -3,12 +3,11 @@ looks like MetaTrader5, real or simulated.
 """
 
 from collections.abc import Sequence
-from pathlib import PureWindowsPath
 
 from edge_bridge.adapters import constants as c
 from edge_bridge.adapters import history, mapping
 from edge_bridge.adapters.clock import BrokerClock
-from edge_bridge.adapters.credentials import Credentials
+from edge_bridge.adapters.credentials import Credentials, read_path
 from edge_bridge.adapters.mapping import Spec
 from edge_bridge.adapters.module import MetaTrader5Module, SymbolRow
 from edge_bridge.ports import (
@@ -69,9 +68,8 @@ class ModuleReader:
         if terminal is None or row is None:
             raise self._unavailable("no account state")
         wanted = self._credentials
-        folder = PureWindowsPath(wanted.path).parent
-        expected = (folder, wanted.login, wanted.server)
-        found = (PureWindowsPath(terminal.path), row.login, row.server)
+        expected = (read_path(wanted.path).parent, wanted.login, wanted.server)
+        found = (read_path(terminal.path), row.login, row.server)
         if found != expected:
             self._module.shutdown()
             raise WrongTerminal(f"connected to {found}, not {expected}")

@@ -76,6 +76,5 @@ def open_paper(opening: Opening, clock: BrokerClock) -> Opened:
 
 def feed_simulated(simulated: Any, ticks: Ticks) -> None:
     """Give a simulated terminal a piece of the market."""
-    columns = zip(*(ticks.columns.ts_ns, ticks.columns.bid, ticks.columns.ask), strict=True)
-    for seq, (ts_ns, bid, ask) in enumerate(columns, start=ticks.first_seq):
-        simulated.feed(seq, ts_ns, bid, ask, ticks.symbol)
+    columns = ticks.columns
+    simulated.feed_chunk(ticks.symbol, ticks.first_seq, columns.ts_ns, columns.bid, columns.ask)

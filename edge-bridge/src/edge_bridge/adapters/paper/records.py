@@ -16,6 +16,8 @@ from edge_bridge.adapters.paper.structs import Struct
 
 _R = TypeVar("_R", OrderRow, PositionRow)
 _H = TypeVar("_H", OrderRow, DealRow)
+CLOCK_BACK_MS = 3_600_000
+"""The broker's clock goes back an hour in autumn."""
 
 
 def get_positions(broker: Broker, filters: Mapping[str, Any]) -> tuple[Struct, ...]:
@@ -54,8 +56,23 @@ def get_deals(
     broker: Broker, bounds: tuple[object, ...], filters: Mapping[str, Any]
 ) -> tuple[Struct, ...]:
     """Deals by time, by their own ticket or by position."""
-    rows = _filter_past(broker.ledger.deals.values(), bounds, filters, lambda row: row.time_msc)
+    deals = _cut_deals(broker.ledger.deals, bounds)
+    rows = _filter_past(deals, bounds, filters, lambda row: row.time_msc)
     return tuple(views.show_deal(row, broker) for row in rows)
+
+
+def _cut_deals(deals: dict[int, DealRow], bounds: tuple[object, ...]) -> Iterable[DealRow]:
+    """Leave out deals long before the first date, unseen: they are booked in the order of time,
+    and a history that is asked for at every close would be read whole each time."""
+    begin = parse_date(bounds[0]) if len(bounds) == 2 else 0
+    if not begin:
+        return deals.values()
+    recent: list[DealRow] = []
+    for row in reversed(deals.values()):
+        if row.time_msc < begin * 1000 - CLOCK_BACK_MS:
+            break
+        recent.append(row)
+    return reversed(recent)
 
 
 def _filter_past(

@@ -4,7 +4,6 @@ A struct is a tuple with named fields and a shallow `_asdict()`; it has no `_fie
 pickled, so that code which relies on more than the real module gives fails here too.
 """
 
-from collections.abc import Mapping
 from operator import itemgetter
 from typing import Any, ClassVar, NoReturn
 
@@ -18,7 +17,8 @@ class Struct(tuple[Any, ...]):
 
     __slots__ = ()
     names: ClassVar[tuple[str, ...]] = ()
-    zeros: ClassVar[tuple[object, ...]] = ()
+    blank: ClassVar[dict[str, object]] = {}
+    """Every field, zero of its type."""
 
     def _asdict(self) -> dict[str, Any]:
         return dict(zip(self.names, self, strict=True))
@@ -31,12 +31,11 @@ class Struct(tuple[Any, ...]):
         raise TypeError(f"cannot pickle {type(self).__name__!r} object")
 
     @classmethod
-    def of(cls, values: Mapping[str, object]) -> "Struct":
+    def of(cls, values: dict[str, object]) -> "Struct":
         """Build from known fields; the others are zero of their type."""
-        given = dict(zip(cls.names, cls.zeros, strict=True))
-        unknown = values.keys() - given.keys()
-        assert not unknown, f"{cls.__name__} has no {unknown}"
-        return cls((given | dict(values)).values())
+        row = cls.blank | values
+        assert len(row) == len(cls.blank), f"{cls.__name__} lacks one of {values.keys()}"
+        return cls(row.values())
 
 
 def _make_struct(name: str) -> type[Struct]:
@@ -48,7 +47,7 @@ def _make_struct(name: str) -> type[Struct]:
         "__slots__": (),
         "__module__": __name__,
         "names": tuple(fields),
-        "zeros": tuple(_ZEROS[kind] for kind in fields.values()),
+        "blank": {field: _ZEROS[kind] for field, kind in fields.items()},
         "n_fields": len(fields),
         "n_sequence_fields": len(fields),
         "n_unnamed_fields": 0,

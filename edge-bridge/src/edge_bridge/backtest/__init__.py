@@ -1,0 +1,1 @@
+"""Backtest: the engine that trades live, over a recording, with figures and a report."""
