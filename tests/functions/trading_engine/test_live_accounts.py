@@ -18,39 +18,30 @@ from functions.trading_engine.errors import AccountNotLinkable
 from functions.trading_engine.logic.accounts import link_live_account
 from functions.trading_engine.models import LinkLiveAccount
 from functions.trading_engine.store import AccountStore
-from iac.local.testing import start_ministack
 from kit.aws import client
 from kit.db import Database
 from tests.architecture.tree import resources
 from tests.conftest import Stores
 from tests.functions.trading_engine.desk import LIVE, call, entitle, tell
+from tests.support.broker_key import run_kms, use_broker_key
 from tests.support.builders import FixedClock
 from tests.support.publisher import RecordingPublisher
 
 pytestmark = pytest.mark.usefixtures("kms", "database")
 
 PASSWORD = LIVE["password"]
-ALIAS = "alias/sinyal-test-broker"
 
 
 @pytest.fixture(scope="module")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = start_ministack(tmp_path_factory.mktemp("aws"))
-    yield server.endpoint
-    server.stop()
+    with run_kms(tmp_path_factory.mktemp("aws")) as running:
+        yield running
 
 
 @pytest.fixture
 def kms(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A real KMS endpoint with the broker's key under its alias."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    client.cache_clear()
-    made = client("kms")
-    if ALIAS not in {each["AliasName"] for each in made.list_aliases()["Aliases"]}:
-        key = made.create_key()["KeyMetadata"]["KeyId"]
-        made.create_alias(AliasName=ALIAS, TargetKeyId=key)
-    yield made
-    client.cache_clear()
+    with use_broker_key(endpoint, monkeypatch) as opened:
+        yield opened
 
 
 @pytest.fixture
