@@ -57,7 +57,13 @@ def _show(tx: Transaction, scope: Literal["tenant", "host"]) -> KillSwitch:
 
 
 def _is_engaged(kept: KeptSwitch) -> bool:
-    return any(word is not None and word.engaged for word in (kept.asked, kept.confirmed))
+    """Whether the newest word or the edge's says so, or words before the newest, of which one may
+    have engaged it, were not answered."""
+    asked, confirmed = kept.asked, kept.confirmed
+    if confirmed is not None and confirmed.engaged:
+        return True
+    answered = confirmed.version if confirmed is not None else 0
+    return asked is not None and (asked.engaged or asked.version - answered > 1)
 
 
 def _open(tx: Transaction) -> SwitchStore:

@@ -104,6 +104,19 @@ def test_the_edges_words_in_any_order_and_redelivered_end_the_same(
     assert shown["asked"] is None
 
 
+def test_a_release_counts_when_the_edge_confirms_it(
+    database: Database, tenant: UUID, clock: FixedClock
+) -> None:
+    """Also when the edge was silent on what it releases."""
+    call("DELETE", PATH, tenant, fresh=True)
+    assert look(tenant)["engaged"] is False
+    call("POST", PATH, tenant)
+    call("DELETE", PATH, tenant, fresh=True)
+    assert look(tenant)["engaged"] is True
+    tell(told(3, False, clock), tenant)
+    assert look(tenant)["engaged"] is False
+
+
 def test_a_refused_release_stays_engaged(
     database: Database, tenant: UUID, clock: FixedClock
 ) -> None:
