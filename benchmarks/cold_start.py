@@ -31,6 +31,7 @@ def measure_import_ms(module: str) -> float:
         "STAGE": "bench",
         "WEB_URL": "https://bench.example",
         "EXPORTS_BUCKET": "bench",
+        "BROKER_KEY_ID": "bench",
         "POWERTOOLS_SERVICE_NAME": "bench",
         "EVENT_BUS_NAME": "bench",
         "PUBLIC_URL": "http://api.sinyal.localhost",

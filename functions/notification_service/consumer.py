@@ -13,7 +13,13 @@ from contracts.ids import derived_id
 from contracts.notification_service import Channel, DeliverPending, NotificationDelivered
 from contracts.payment_gateway import PaymentInitiated
 from contracts.subscription_service import QuotaExhausted
-from contracts.trading_engine import OrderFilled, PositionClosed
+from contracts.trading_engine import (
+    AccountHealthChanged,
+    KillSwitchChanged,
+    OrderFilled,
+    PositionClosed,
+    ReconciliationDiffered,
+)
 from contracts.user_management import EmailVerificationRequested, MemberInvited
 from contracts.user_service import (
     EmailChangeRequested,
@@ -63,15 +69,16 @@ def _limiter() -> delivery.Limiter:
 def on_news(envelope: Envelope, database: Database) -> None:
     """Tell each linked chat of the tenant; idempotent by (event, chat)."""
     tenant_id, event_id = envelope.meta.tenant_id, envelope.meta.event_id
+    if not texts.is_news(envelope.data):
+        return
     if tenant_id is None:
         raise PoisonMessage("news without a tenant")
     with database.transaction(tenant_id, cause=envelope.meta) as tx:
         store = NotificationStore(tx)
         for chat in store.list_chats():
-            text = texts.write_text(envelope.data, chat.language)
-            if text is not None:
-                notification_id = derived_id("telegram", event_id, chat.chat_id)
-                store.add_telegram(notification_id, event_id, text[0], chat.chat_id, text[1])
+            kind, text = texts.write_text(envelope.data, chat.language)
+            notification_id = derived_id("telegram", event_id, chat.chat_id)
+            store.add_telegram(notification_id, event_id, kind, chat.chat_id, text)
         due = store.claim_due(CLAIMED_AT_ONCE)
     _send_all(database, tenant_id, envelope.meta, due)
 
@@ -170,6 +177,9 @@ HANDLERS: Handlers = {
     PaymentInitiated: on_news,
     InvoicePaid: on_news,
     QuotaExhausted: on_news,
+    KillSwitchChanged: on_news,
+    AccountHealthChanged: on_news,
+    ReconciliationDiffered: on_news,
     DeliverPending: on_deliver_pending,
 }
 

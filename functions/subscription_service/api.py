@@ -23,6 +23,7 @@ from functions.subscription_service.models import (
     ShownPlan,
     ShownSubscription,
     ShownUsage,
+    StreamUse,
     Subscription,
 )
 from functions.subscription_service.settings import settings
@@ -34,6 +35,7 @@ from kit.idempotency import IdempotencyKey, answer_once
 
 app = make_app("subscription_service", "Plans, the tenant's subscription and its usage")
 
+_UNUSED = StreamUse(ticks=0, bytes=0, streams_max=0)
 STARTED_OR_CHANGED: dict[int | str, dict[str, Any]] = {
     200: {"model": ShownSubscription, "description": "Changed, or as it was."},
     201: {"model": ShownSubscription, "description": "Started."},
@@ -211,6 +213,7 @@ def get_usage(principal: CurrentPrincipal) -> ShownUsage:
         windows = metering.current_windows(plan, period, tx.now, zone)
         counters = {m: store.find_counter(m, window.start) for m, window in windows.items()}
         totals = store.sum_usage(period.period_id) if period else {}
+        stream = store.sum_stream_usage(period.starts_at, period.ends_at) if period else _UNUSED
     meters = []
     for rule in plan.meters:
         counter, window = counters[rule.meter], windows[rule.meter]
@@ -231,7 +234,7 @@ def get_usage(principal: CurrentPrincipal) -> ShownUsage:
         bounds = PeriodBounds(
             starts_at=period.starts_at.isoformat(), ends_at=period.ends_at.isoformat()
         )
-    return ShownUsage(meters=meters, period=bounds)
+    return ShownUsage(meters=meters, stream=stream, period=bounds)
 
 
 handler = make_handler(app)

@@ -7,6 +7,7 @@ from uuid import UUID
 import psycopg
 
 from contracts.billing_service import BillingRunStarted, InvoicePaid
+from contracts.data_bridge import StreamUsageRecorded
 from contracts.envelope import Envelope
 from contracts.ids import NIL, uuid7
 from contracts.trading_engine import PredictionDelivered
@@ -60,6 +61,13 @@ def meter_prediction(envelope: Envelope, tx: Transaction) -> None:
         occurred_at=envelope.meta.occurred_at,
     )
     metering.record_usage(_book(tx), tx.publish, usage, tx.now)
+
+
+def meter_stream(envelope: Envelope, tx: Transaction) -> None:
+    """What a tenant took from the stream counts once a window of an edge."""
+    used = envelope.data
+    assert isinstance(used, StreamUsageRecorded)
+    _book(tx).add_stream_usage(used, tx.now)
 
 
 def renew_subscription(envelope: Envelope, tx: Transaction) -> None:
@@ -149,6 +157,7 @@ def _close_one(
 HANDLERS: Handlers = {
     EmailVerified: start_default_plan,
     PredictionDelivered: meter_prediction,
+    StreamUsageRecorded: meter_stream,
     BillingRunStarted: close_due_periods,
     InvoicePaid: renew_subscription,
     TenantClosed: close_tenant,

@@ -214,8 +214,18 @@ class PeriodBounds(BaseModel):
     ends_at: Instant
 
 
+class StreamUse(BaseModel):
+    """What was taken from the stream in the running period; shown, not charged."""
+
+    ticks: int
+    bytes: int
+    streams_max: int
+    """Most connections at once."""
+
+
 class ShownUsage(BaseModel):
     """Answer of GET /v1/usage."""
 
     meters: list[MeterUsage]
+    stream: StreamUse
     period: PeriodBounds | None

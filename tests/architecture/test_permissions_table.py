@@ -107,6 +107,11 @@ def test_a_row_says_what_the_policy_stated_by_hand_says(row: Route) -> None:
     )
 
 
+def test_only_stopping_never_waits_for_a_rate_limit() -> None:
+    """What is served past the limits costs whoever is behind it: such a row needs a reason."""
+    assert [describe(row) for row in ROUTES if row.never_waits] == ["POST /v1/kill-switch"]
+
+
 def test_a_sign_in_gives_each_role_the_scopes_of_the_policy() -> None:
     assert {role: " ".join(scopes) for role, scopes in ROLE_SCOPES.items()} == SESSION_SCOPES
     assert tuple(SESSION_SCOPES) == ROLES

@@ -15,6 +15,7 @@ from schemathesis.core.failures import FailureGroup
 from functions.database_service.migrate import ROOMS
 from kit.cache import open_redis
 from tests.conftest import Stores
+from tests.support.broker_key import run_kms, use_broker_key
 from tests.support.callers import Callers
 from tests.support.fuzzing import Examination, list_operations
 from tests.support.house import HOST, House, open_house
@@ -29,9 +30,15 @@ def examination(
     redis_url: str,
     clickhouse: dict[str, Any],
     sandbox_endpoints: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Examination]:
     databases = {room: stores.secret(room) for room in ROOMS}
-    with open_house(databases, redis_url, clickhouse, sandbox_endpoints) as house:
+    with (
+        run_kms(tmp_path_factory.mktemp("aws")) as endpoint,
+        pytest.MonkeyPatch.context() as patch,
+        use_broker_key(endpoint, patch),
+        open_house(databases, redis_url, clickhouse, sandbox_endpoints) as house,
+    ):
         yield prepare(house)
 
 

@@ -36,6 +36,7 @@ ACCESS = NESTED["access.yaml"]
 CLOCK_COMMANDS = {
     "DeliverPending",
     "EraseClosedTenants",
+    "LoosenLimits",
     "PruneRecords",
     "RelayOutbox",
     "RequestViews",

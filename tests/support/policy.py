@@ -80,7 +80,18 @@ POST   /v1/notifications/telegram/link           OAT  account
 GET    /v1/notifications                         OATV read key
 GET    /v1/accounts                              OATV read key
 POST   /v1/accounts                              OAT  trade key
+PATCH  /v1/accounts/{account_id}                 OAT  trade key
 DELETE /v1/accounts/{account_id}                 OAT  trade key
+GET    /v1/risk-limits                           OATV read key
+PUT    /v1/risk-limits                           OAT  trade key
+GET    /v1/kill-switch                           OATV read key
+POST   /v1/kill-switch                           OAT  trade key
+DELETE /v1/kill-switch                           OAT  trade 2fa
+GET    /v1/kill-switch/host                      support+admin
+POST   /v1/kill-switch/host                      admin
+DELETE /v1/kill-switch/host                      admin
+GET    /v1/news-calendar                         OATV read key
+PUT    /v1/news-calendar                         admin
 GET    /v1/orders                                OATV read key
 GET    /v1/positions                             OATV read key
 GET    /v1/trades                                OATV read key

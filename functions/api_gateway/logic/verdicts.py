@@ -9,6 +9,8 @@ from functions.api_gateway.models import Identity, Verdict
 
 DAY_S = 86_400
 DETAIL_CHARACTERS_MAX = 300
+SPENT = ("rate_limited", "quota_exhausted")
+"""Verdicts on how often somebody asks, who is known and may."""
 
 
 def judge_route(
@@ -19,6 +21,8 @@ def judge_route(
     A path without a row opens nothing: its door says that there is no such route.
     """
     who = replace(who, tier=verdict.tier)
+    if route is not None and route.never_waits and verdict.kind in SPENT:
+        verdict = replace(verdict, kind="admitted", code="", detail="", retry_after_s=0)
     if verdict.kind != "admitted":
         return who, verdict
     if route is None:

@@ -23,7 +23,7 @@ from contracts.user_service import (
 )
 from functions.notification_service.logic.alerts import ALERTS
 from functions.notification_service.logic.letters import Letter, render_html, render_text
-from functions.notification_service.logic.texts import show_time
+from functions.notification_service.logic.times import show_time
 from functions.notification_service.models import Language, Mail
 
 _LINKLIKE = re.compile(r"[:/\\@<>]|\.(?=\w)(?!\d)")

@@ -1,7 +1,6 @@
 """What Telegram messages say, in Indonesian and English. HTML; every value is escaped."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
 from html import escape
 from typing import Any
 
@@ -10,15 +9,21 @@ from contracts.envelope import Message
 from contracts.money import format_rupiah
 from contracts.payment_gateway import PaymentInitiated
 from contracts.subscription_service import QuotaExhausted
-from contracts.trading_engine import OrderFilled, PositionClosed
+from contracts.trading_engine import (
+    AccountHealthChanged,
+    KillSwitchChanged,
+    OrderFilled,
+    PositionClosed,
+    ReconciliationDiffered,
+)
+from functions.notification_service.logic.safety import (
+    is_worth_telling,
+    write_circuit,
+    write_foreign,
+    write_switch,
+)
+from functions.notification_service.logic.times import show_time
 from functions.notification_service.models import Language
-
-WIB = timezone(timedelta(hours=7), "WIB")
-
-
-def show_time(instant: datetime) -> str:
-    """An instant as Jakarta's clock shows it."""
-    return instant.astimezone(WIB).strftime("%Y-%m-%d %H:%M WIB")
 
 
 def show_price(points: int, digits: int) -> str:
@@ -49,10 +54,12 @@ def _closed(m: PositionClosed, language: Language) -> str:
         "id": {
             "stop_loss": "stop loss", "take_profit": "take profit", "horizon": "batas waktu",
             "manual": "manual", "kill_switch": "sakelar darurat", "stop_out": "margin habis",
+            "loss_limit": "batas rugi", "time_exit": "batas waktu Anda",
         },
         "en": {
             "stop_loss": "stop loss", "take_profit": "take profit", "horizon": "time limit",
             "manual": "manual", "kill_switch": "kill switch", "stop_out": "stop out",
+            "loss_limit": "loss limit", "time_exit": "your time limit",
         },
     }  # fmt: skip
     price = show_price(m.price_close, m.digits)
@@ -99,13 +106,21 @@ _TEXTS: dict[type[Message], tuple[str, Callable[[Any, Language], str]]] = {
     PaymentInitiated: ("payment", _payment),
     InvoicePaid: ("receipt", _receipt),
     QuotaExhausted: ("quota", _quota),
+    KillSwitchChanged: ("kill_switch", write_switch),
+    AccountHealthChanged: ("account_down", write_circuit),
+    ReconciliationDiffered: ("foreign_position", write_foreign),
 }
 
 
-def write_text(message: Message, language: Language) -> tuple[str, str] | None:
-    """Kind and text of a message to a chat; None when there is nothing to tell."""
-    if isinstance(message, InvoicePaid) and message.total == 0:
-        return None
+def is_news(message: Message) -> bool:
+    """Whether there is anything to tell a chat."""
+    if isinstance(message, KillSwitchChanged | AccountHealthChanged | ReconciliationDiffered):
+        return is_worth_telling(message)
+    return not (isinstance(message, InvoicePaid) and message.total == 0)
+
+
+def write_text(message: Message, language: Language) -> tuple[str, str]:
+    """Kind and text of a message to a chat."""
     kind, write = _TEXTS[type(message)]
     return kind, write(message, language)
 

@@ -4,8 +4,9 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
+from contracts.data_bridge import StreamUsageRecorded
 from contracts.subscription_service import Meter
-from functions.subscription_service.models import Counter, UsageEntry
+from functions.subscription_service.models import Counter, StreamUse, UsageEntry
 from functions.subscription_service.store.subscriptions import LifecycleStore
 from kit.db import Transaction
 
@@ -39,6 +40,27 @@ class SubscriptionStore(LifecycleStore):
                 now,
             ],
         )
+
+    def add_stream_usage(self, used: StreamUsageRecorded, now: datetime) -> None:
+        """Record a window of the stream; what was recorded of it first stands."""
+        self._tx.execute(
+            "INSERT INTO stream_usage (tenant_id, edge, window_start, window_s, ticks,"
+            " streams_max, bytes, recorded_at) VALUES (%(tenant)s, %(edge)s, %(window_start)s,"
+            " %(window_s)s, %(ticks)s, %(streams_max)s, %(bytes)s, %(now)s)"
+            " ON CONFLICT DO NOTHING",
+            {"tenant": self._tx.tenant_id, "now": now, **used.model_dump()},
+        )
+
+    def sum_stream_usage(self, start: datetime, end: datetime) -> StreamUse:
+        """What the windows that begin in [start, end) hold."""
+        row = self._tx.fetch_one(
+            "SELECT coalesce(sum(ticks), 0)::bigint AS ticks,"
+            " coalesce(sum(bytes), 0)::bigint AS bytes,"
+            " coalesce(max(streams_max), 0) AS streams_max FROM stream_usage"
+            " WHERE tenant_id = %s AND window_start >= %s AND window_start < %s",
+            [self._tx.tenant_id, start, end],
+        )
+        return StreamUse.model_validate(row)
 
     def find_counter(self, meter: Meter, window_start: date) -> Counter | None:
         """The counter of a meter's window."""

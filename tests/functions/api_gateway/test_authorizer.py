@@ -265,6 +265,19 @@ def test_a_key_has_its_own_rate_too(door: Door, tenant: UUID) -> None:
     assert verdicts == ["admitted", "admitted", "rate_limited"]
 
 
+@pytest.mark.parametrize(("scope", "stop"), [("read trade", "admitted"), ("read", "forbidden")])
+def test_the_kill_switch_waits_for_no_rate_and_asks_for_its_scope_still(
+    door: Door, tenant: UUID, scope: str, stop: str
+) -> None:
+    door.key_server.key_answer = accepted(tenant, requests_per_second=1, scope=scope)
+    key = own_key()
+    assert door.call(None, X_Api_Key=key)["verdict"] == "admitted"
+    for _ in range(3):
+        assert door.call(None, X_Api_Key=key)["verdict"] == "rate_limited"
+        context = door.call(None, X_Api_Key=key, method="POST", path="/v1/kill-switch")
+        assert (context["verdict"], context["retry_after"]) == (stop, "")
+
+
 @pytest.mark.parametrize(
     "answer",
     [{"active": False}, {}, b"<html>", {"active": True}, [], b" " * 70_000],

@@ -100,7 +100,7 @@ _WORDS: dict[str, dict[str, Any]] = {
                                      "follows": None, "closed_at": None},
     "subscription_service.usage_events": {"meter": "prediction", "outcome": "counted"},
     "subscription_service.quota_counters": {"meter": "prediction"},
-    "trading_engine.accounts": {"mode": "paper", "state": "linked"},
+    "trading_engine.accounts": {"mode": "paper", "state": "linked", "health": "connected"},
     "trading_engine.orders": {"direction": "buy", "state": "filled"},
     "user_management.tenants": {"status": "registered", "version": 1, "resumes_as": None,
                                 "suspension_reason": None, "closed_at": None, "erase_after": None,

@@ -18,13 +18,6 @@ from tests.support.builders import api_event, principal, read_answer
 from tests.support.publisher import RecordingPublisher
 
 
-@pytest.fixture
-def database(open_room: Callable[[str], Database], monkeypatch: pytest.MonkeyPatch) -> Database:
-    room = open_room("trading_engine")
-    monkeypatch.setattr(api, "_database", lambda: room)
-    return room
-
-
 def entitle(database: Database, tenant: UUID, paper_accounts: int = 2) -> None:
     event = EntitlementsChanged(
         version=1,
@@ -92,13 +85,13 @@ def test_concurrent_requests_cannot_pass_the_plans_limit(
     rooms = [open_room("trading_engine") for _ in range(8)]
 
     def link(room: Database) -> bool:
-        from functions.trading_engine import logic
         from functions.trading_engine.errors import AccountLimitReached
+        from functions.trading_engine.logic.accounts import link_account
         from functions.trading_engine.models import LinkAccount
 
         try:
             with room.transaction(tenant) as tx:
-                logic.link_account(AccountStore(tx), LinkAccount(mode="paper"), uuid7())
+                link_account(AccountStore(tx), LinkAccount(mode="paper"), uuid7())
         except AccountLimitReached:
             return False
         return True

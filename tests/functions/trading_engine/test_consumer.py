@@ -1,6 +1,5 @@
 """The edge's reports reach the record once, for their own tenant only."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -42,14 +41,6 @@ FREE = EntitlementsChanged(
     live_accounts=0,
     paper_accounts=1,
 )
-
-
-@pytest.fixture
-def database(open_room: Callable[[str], Database], monkeypatch: pytest.MonkeyPatch) -> Database:
-    room = open_room("trading_engine")
-    monkeypatch.setattr(consumer, "_database", lambda: room)
-    monkeypatch.setattr(api, "_database", lambda: room)
-    return room
 
 
 def link(tenant: UUID) -> UUID:

@@ -58,6 +58,8 @@ class Route:
     staff: tuple[Staff, ...] = ()
     step_up: bool = False
     deprecated: Deprecation | None = None
+    never_waits: bool = False
+    """Counted as others are, but served though the plan's rate or day's quota is spent."""
 
     @property
     def credentials(self) -> tuple[Credential, ...]:

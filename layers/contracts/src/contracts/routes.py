@@ -34,8 +34,10 @@ def _member(
     *,
     tiers: tuple[Tier, ...] = ANY_TIER,
     step_up: bool = False,
+    never_waits: bool = False,
 ) -> Route:
-    return Route(method, path, room, "member", roles, scope, tiers, (), step_up)
+    more = (tiers, (), step_up, None, never_waits)
+    return Route(method, path, room, "member", roles, scope, *more)
 
 
 ROUTES: tuple[Route, ...] = (
@@ -125,8 +127,21 @@ ROUTES: tuple[Route, ...] = (
     _member("notification_service", "POST", "/v1/notifications/telegram/link", TRADERS, "account"),
     _member("notification_service", "GET", "/v1/notifications"),
     _member("trading_engine", "GET", "/v1/accounts"),
+    # What can cost money on a live account (linking it, other credentials, looser limits) needs a
+    # fresh second factor: the room asks for it itself.
     _member("trading_engine", "POST", "/v1/accounts", TRADERS, "trade"),
+    _member("trading_engine", "PATCH", "/v1/accounts/{account_id}", TRADERS, "trade"),
     _member("trading_engine", "DELETE", "/v1/accounts/{account_id}", TRADERS, "trade"),
+    _member("trading_engine", "GET", "/v1/risk-limits"),
+    _member("trading_engine", "PUT", "/v1/risk-limits", TRADERS, "trade"),
+    _member("trading_engine", "GET", "/v1/kill-switch"),
+    _member("trading_engine", "POST", "/v1/kill-switch", TRADERS, "trade", never_waits=True),
+    _member("trading_engine", "DELETE", "/v1/kill-switch", TRADERS, "trade", step_up=True),
+    _staff("trading_engine", "GET", "/v1/kill-switch/host", "support", "admin"),
+    _staff("trading_engine", "POST", "/v1/kill-switch/host", "admin"),
+    _staff("trading_engine", "DELETE", "/v1/kill-switch/host", "admin"),
+    _member("trading_engine", "GET", "/v1/news-calendar"),
+    _staff("trading_engine", "PUT", "/v1/news-calendar", "admin"),
     _member("trading_engine", "GET", "/v1/orders"),
     _member("trading_engine", "GET", "/v1/positions"),
     _member("trading_engine", "GET", "/v1/trades"),

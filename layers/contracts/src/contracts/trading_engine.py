@@ -124,7 +124,10 @@ class OrderDenied(Event):
 
 
 class PositionClosed(Event):
-    """A position is flat. Profit is in cents of the account's currency, costs included."""
+    """A position is flat. Profit is in cents of the account's currency, costs included.
+
+    What parts that were closed before earned is in their PositionReduced and not in here.
+    """
 
     service: ClassVar[str] = "trading_engine"
     order_id: UUID
@@ -151,6 +154,13 @@ class TradingLimitsChanged(Event):
     account_id: UUID | None
     version: int = Field(ge=1)
     limits: TradingLimits
+
+
+class LoosenLimits(Command):
+    """Put looser limits in force whose day of waiting is over."""
+
+    service: ClassVar[str] = "trading_engine"
+    tenants_max: int = Field(default=200, ge=1, le=1_000)
 
 
 class NewsCalendarPublished(Event):
