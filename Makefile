@@ -15,7 +15,7 @@ PARALLEL := -n 2 --dist loadgroup --no-loadscope-reorder
 
 STRICT := layers/contracts/src layers/kit/src edge-bridge/src functions iac/local
 
-.PHONY: help setup up down demo serve test test-all check lint types architecture audit sam bench bench-peers schemas lock clean
+.PHONY: help setup up down demo serve test test-all check lint types architecture audit sam bench bench-peers schemas openapi lock clean chaos
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -73,6 +73,9 @@ test: setup ## the tests, but for the slow ones
 test-all: setup ## every test; the slow ones, some of which measure, one after the other
 	@$(PY) -m pytest $(PARALLEL) -m "not slow"
 	@$(PY) -m pytest -m slow
+
+chaos: setup ## seeded stories of faults on the edge: SEED=17 plays one again, SEEDS=1000 many
+	@$(PY) -m tests.edge_bridge.chaos $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),50))
 
 check: lint types architecture sam audit test ## what CI runs
 
