@@ -31,6 +31,7 @@ class Valuation:
         self._ledger = ledger
         self._books = books
         self._pairs: dict[tuple[str, str], Book] = {}
+        self._rate_books: dict[str, list[Book]] = {}
         for book in books.values():
             pair = book.settings.currency_base, book.settings.currency_profit
             self._pairs.setdefault(pair, book)
@@ -57,8 +58,14 @@ class Valuation:
             return inverse.scale, inverse.ask
         raise NoConversionRate(currency)
 
-    def find_rate_books(self, settings: SymbolSettings) -> list[Book]:
+    def find_rate_books(self, book: Book) -> list[Book]:
         """Find the other symbols whose price the value of a position depends on."""
+        found = self._rate_books.get(book.settings.name)
+        if found is None:
+            found = self._rate_books[book.settings.name] = self._list_rate_books(book.settings)
+        return found
+
+    def _list_rate_books(self, settings: SymbolSettings) -> list[Book]:
         deposit = self._account.currency
         needed = {settings.currency_profit, settings.currency_margin or settings.currency_base}
         pair = {settings.currency_base, settings.currency_profit}
