@@ -10,7 +10,7 @@ from edge_bridge.adapters.paper.rows import MILLIONTHS, PositionRow
 from edge_bridge.adapters.paper.settings import AccountSettings, SymbolSettings
 
 Leg = tuple[int, int, int]
-"""Side, volume, opening price in millionths of a point."""
+"""Side, volume, opening price."""
 _PRICED = (
     c.SYMBOL_CALC_MODE_CFD,
     c.SYMBOL_CALC_MODE_CFDLEVERAGE,
@@ -110,24 +110,29 @@ class Valuation:
 
     def measure_margin(self, extra: tuple[Book, int, int, int] | None = None) -> int:
         """Margin of the open positions, and of one more (book, side, volume, price) if given."""
+        held = self._ledger.positions.values()
+        whole = not any(position.price_millionths for position in held)
+        unit = 1 if whole else MILLIONTHS  # small numbers are faster
         legs: dict[str, list[Leg]] = {}
-        for position in self._ledger.positions.values():
-            legs.setdefault(position.symbol, []).append(
-                (position.type, position.volume, position.fine_price)
-            )
+        for position in held:
+            price = position.price_open if whole else position.fine_price
+            legs.setdefault(position.symbol, []).append((position.type, position.volume, price))
         if extra is not None:
             book, side, volume, price = extra
-            held = legs.setdefault(book.settings.name, [])
-            held.append((side, volume, price * MILLIONTHS))
+            same = legs.setdefault(book.settings.name, [])
+            same.append((side, volume, price * unit))
             if not self._account.hedging:
-                legs[book.settings.name] = _net(held)
-        return sum(self._measure_legs(self._books[symbol], each) for symbol, each in legs.items())
+                legs[book.settings.name] = _net(same)
+        total = 0
+        for symbol, each in legs.items():
+            total += self._measure_legs(self._books[symbol], each, unit)
+        return total
 
     def measure_trade_margin(self, book: Book, side: int, volume: int, price: int) -> int:
         """Margin of one trade alone."""
-        return self._measure_legs(book, [(side, volume, price * MILLIONTHS)])
+        return self._measure_legs(book, [(side, volume, price)], 1)
 
-    def _measure_legs(self, book: Book, legs: list[Leg]) -> int:
+    def _measure_legs(self, book: Book, legs: list[Leg], unit: int) -> int:
         settings, deposit = book.settings, self._account.currency
         contract = (
             settings.margin_initial or settings.contract_size
@@ -137,7 +142,7 @@ class Valuation:
             hedged = settings.margin_hedged * settings.margin_rate_percent
         leveraged = settings.calc_mode in _LEVERAGED
         divisor = (self._account.leverage if leveraged else 1) * 100
-        fine = divisor * book.scale * MILLIONTHS
+        fine = divisor * book.scale * unit
         if settings.calc_mode in _PRICED:
             rate = self.find_rate(settings.currency_profit)
             return symbol_margin(legs, contract, hedged, fine, rate)
