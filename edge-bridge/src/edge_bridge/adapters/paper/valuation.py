@@ -151,6 +151,14 @@ class Valuation:
             return symbol_margin(legs, contract, hedged, fine, ONE)
         return symbol_margin(_unweighted(legs), contract, hedged, divisor, self.find_rate(currency))
 
+    def is_margin_called(self) -> bool:
+        """Whether equity has come down to the level the broker calls for money at."""
+        margin, account = self.measure_margin(), self._account
+        if account.stopout_mode == c.ACCOUNT_STOPOUT_MODE_MONEY:
+            return margin > 0 and self.measure_equity() <= account.stopout_call_money
+        call = margin * account.stopout_call_percent
+        return margin > 0 and 100 * self.measure_equity() <= call
+
     def measure_slack(self) -> int | None:
         """Equity above the stop-out level; below zero positions must go. None without margin."""
         margin, account = self.measure_margin(), self._account
