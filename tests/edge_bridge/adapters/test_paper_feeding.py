@@ -48,7 +48,7 @@ def test_an_older_tick_is_ignored_and_one_of_the_same_millisecond_is_not() -> No
     assert len(market.mt5.copy_ticks_from("EURUSD", 1, 10, -1)) == 2
 
 
-@pytest.mark.parametrize("price", [0.0, -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("price", [-1.0, float("nan"), float("inf")])
 def test_a_price_that_is_none_is_refused(price: float) -> None:
     market = open_market()
     for bid, ask in ((price, 1.1), (1.1, price)):
@@ -58,6 +58,23 @@ def test_a_price_that_is_none_is_refused(price: float) -> None:
         market.mt5.feed("EURUSD", 0, 1.1, 1.2)
     with pytest.raises(SymbolUnknown):
         market.mt5.feed("NOPE", OPEN_MSC, 1.1, 1.2)
+
+
+def test_broken_ticks_are_shown_and_a_price_of_zero_moves_nothing() -> None:
+    market = open_market()
+    market.buy(1.0, sl=1.09)
+    market.tick(0.0, 1.1001)
+    tick = market.mt5.symbol_info_tick("EURUSD")
+    assert (tick.bid, tick.ask, tick.time_msc) == (0.0, 1.1001, market.time_msc)
+    assert market.position.profit == -10.0
+    assert market.mt5.copy_rates_from_pos("EURUSD", 1, 0, 1)["low"][0] == 1.1
+    market.tick(1.1005, 1.1001)
+    tick = market.mt5.symbol_info_tick("EURUSD")
+    assert (tick.bid, tick.ask) == (1.1005, 1.1001)
+    ticks = market.mt5.copy_ticks_from("EURUSD", 1, 9, -1)
+    assert list(ticks["bid"]) == [1.1, 0.0, 1.1005]
+    market.tick(1.08, 1.0801)
+    assert market.deals[-1].reason == c.REASON_SL
 
 
 def test_small_times_and_numpy_numbers_are_times_too() -> None:
@@ -172,3 +189,25 @@ def test_a_restored_terminal_goes_on_after_its_last_tick(tmp_path: Path) -> None
     assert after.mt5.feed("EURUSD", OPEN_MSC, 1.0, 1.0001) is False, "older than the journal"
     after.tick(1.08, 1.0801)
     assert after.deals[-1].reason == c.REASON_SL
+
+
+def test_the_last_bars_are_those_of_all_bars_in_every_timeframe() -> None:
+    terminal: Any = SimulatedTerminal(ACCOUNT, [EURUSD])
+    terminal.initialize()
+    count = 6_000
+    times = START_NS + np.arange(count, dtype=np.int64) * 420_000_000_000
+    bid = 110_000 + (np.arange(count, dtype=np.int64) * 37) % 501
+    for first in range(0, count, 1_500):  # bars are asked for between the chunks
+        cut = slice(first, first + 1_500)
+        terminal.feed_chunk("EURUSD", first, times[cut], bid[cut], bid[cut] + 10)
+        assert terminal.copy_rates_from_pos("EURUSD", 1, 0, 3)["tick_volume"].sum() == 3
+    for name, timeframe in vars(c).items():
+        if not name.startswith("TIMEFRAME_"):
+            continue
+        everything = terminal.copy_rates_from("EURUSD", timeframe, 2**31 - 1, 100_000)
+        assert everything["tick_volume"].sum() == count
+        for start, size in ((0, 1), (0, 5), (2, 3), (7, 1_000)):
+            stop = max(0, len(everything) - start)
+            expected = everything[max(0, stop - size) : stop]
+            found = terminal.copy_rates_from_pos("EURUSD", timeframe, start, size)
+            assert np.array_equal(found, expected), (name, start, size)

@@ -115,7 +115,7 @@ def test_an_order_near_the_market_is_frozen() -> None:
 def test_a_symbol_may_forbid_types_of_orders_and_of_expiration() -> None:
     market = open_market(order_mode=1 + 2, expiration_mode=1 + 4)
     assert market.wait(c.ORDER_TYPE_BUY_STOP, 1.105).retcode == 10035
-    limit = {"kind": c.ORDER_TYPE_BUY_LIMIT, "price": 1.09}
+    limit: dict[str, Any] = {"kind": c.ORDER_TYPE_BUY_LIMIT, "price": 1.09}
     assert market.wait(**limit, type_time=c.ORDER_TIME_DAY).retcode == 10022
     later = market.time_msc // 1000 + 60
     good = market.wait(**limit, type_time=c.ORDER_TIME_SPECIFIED, expiration=later)
@@ -224,6 +224,17 @@ def test_a_level_in_money_stops_out_too() -> None:
     assert market.mt5.positions_get() == ()
     account = market.mt5.account_info()
     assert (account.margin_so_mode, account.margin_so_so) == (1, 9_900.0)
+
+
+def test_a_margin_call_comes_before_the_stop_out() -> None:
+    market = open_market()
+    market.buy(5.0)
+    assert market.mt5.margin_called is False
+    market.tick(1.09110, 1.09120)
+    account = market.mt5.account_info()
+    assert market.mt5.margin_called is True
+    assert account.margin_so_so < account.margin_level < account.margin_so_call
+    assert market.position.volume == 5.0
 
 
 @pytest.mark.parametrize(

@@ -47,12 +47,10 @@ def parse_request(fields: Mapping[str, object]) -> Request:
         kind = _KINDS.get(name)
         if kind is None:
             continue
-        fits = isinstance(value, kind)
-        if fits and isinstance(value, str):
-            fits = fits_text(value)
-        elif fits and isinstance(value, int):
-            fits = _fits_integer(value)
-        if not fits:
+        if not isinstance(value, kind) or not (
+            kind is float
+            or (_fits_integer(value) if isinstance(value, int) else fits_text(str(value)))
+        ):
             raise ArgumentRefused(f'Invalid "{name}" argument')
         known[name] = value
     return Request(**known)  # type: ignore[arg-type]  # the loop has checked each type
@@ -69,6 +67,8 @@ def read_request(given: tuple[object, ...], fields: Mapping[str, object]) -> Req
 
 def fits_text(text: str) -> bool:
     """Whether a symbol or comment fits the terminal's fixed fields (UTF-16 units)."""
+    if text.isascii():
+        return len(text) <= TEXT_UNITS_MAX
     try:
         return len(text.encode("utf-16-le")) <= 2 * TEXT_UNITS_MAX
     except UnicodeEncodeError:  # half of a surrogate pair is no text

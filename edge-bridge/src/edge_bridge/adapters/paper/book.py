@@ -16,7 +16,7 @@ class Book:
 
     __slots__ = (
         "ask", "ask_high", "ask_low", "bid", "bid_high", "bid_low", "day", "due_ns", "is_open",
-        "journaled_seq", "scale", "selected", "seq", "settings", "tape", "ts_ns",
+        "journaled_seq", "midnight_ns", "scale", "selected", "seq", "settings", "tape", "ts_ns",
     )  # fmt: skip
 
     def __init__(self, settings: SymbolSettings, tape: SymbolTape) -> None:
@@ -29,6 +29,7 @@ class Book:
         self.bid = settings.last_bid
         self.ask = settings.last_ask
         self.day = 0  # of the broker's clock, up to which night swap is charged
+        self.midnight_ns = UNTIMED  # the next one after the last time the bounds were set
         self.is_open = True
         self.selected = settings.selected
         self.disarm()

@@ -14,6 +14,9 @@ from edge_bridge.adapters.paper.swap import find_day
 if TYPE_CHECKING:
     from edge_bridge.adapters.paper.broker import Broker
 
+DAY_NS_MIN = 23 * 3_600 * 1_000_000_000
+"""The shortest day of a clock that is moved forward an hour."""
+
 
 def arm_books(broker: "Broker") -> None:
     """Set the bounds of every symbol anew."""
@@ -37,8 +40,10 @@ def arm_books(broker: "Broker") -> None:
                 book.wake_when_bid(at_most=position.sl or None, at_least=position.tp or None)
             else:
                 book.wake_when_ask(at_most=position.tp or None, at_least=position.sl or None)
+        if not book.midnight_ns - DAY_NS_MIN <= book.ts_ns < book.midnight_ns:
+            book.midnight_ns = broker.clock.next_midnight_ns(book.ts_ns)
         book.day = find_day(broker.clock.to_broker_ms(book.ts_ns))
-        book.due_ns = min(book.due_ns, broker.clock.next_midnight_ns(book.ts_ns))
+        book.due_ns = min(book.due_ns, book.midnight_ns)
         if slack is not None:
             _arm_stop_out(broker, book, rows, slack)
 
@@ -62,7 +67,7 @@ def _arm_order(broker: "Broker", book: Book, order: OrderRow) -> None:
 def _arm_stop_out(broker: "Broker", book: Book, rows: list[PositionRow], slack: int) -> None:
     """Find how far the price may go before `slack` cents are lost on one side."""
     settings, deposit = book.settings, broker.account.currency
-    rate_books = broker.value.find_rate_books(settings)
+    rate_books = broker.value.find_rate_books(book)
     if rate_books or deposit not in (settings.currency_base, settings.currency_profit):
         for each in (book, *rate_books):
             each.wake_always()

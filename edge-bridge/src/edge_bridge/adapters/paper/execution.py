@@ -127,9 +127,7 @@ def _plan_deal(broker: Broker, request: Request, liquidity: Liquidity) -> Plan:
         require(volume > 0 and request.type_filling != c.ORDER_FILLING_FOK, c.REJECT)
 
     def apply() -> Outcome:
-        order = _make_order(broker, request, trade)
-        if position is not None and closes:
-            order = order._replace(position_id=position.identifier)
+        order = _make_order(broker, request, trade, position if closes else None)
         rest = request.type_filling == c.ORDER_FILLING_RETURN
         deal = fill_order(broker, order, volume, trade.price, keep_rest=rest)
         code = c.DONE if volume == trade.volume else c.DONE_PARTIAL
@@ -139,12 +137,14 @@ def _plan_deal(broker: Broker, request: Request, liquidity: Liquidity) -> Plan:
     return Plan(apply, opens)
 
 
-def _make_order(broker: Broker, request: Request, trade: Trade) -> OrderRow:
+def _make_order(
+    broker: Broker, request: Request, trade: Trade, closes: PositionRow | None = None
+) -> OrderRow:
     return OrderRow(
         broker.ledger.next_order, request.symbol, request.type, c.ORDER_STATE_PLACED,
         request.type_time, request.type_filling, trade.volume, trade.volume, trade.price,
         trade.stoplimit, trade.sl, trade.tp, broker.now_ms, 0, trade.expiration, request.magic,
-        0, 0, c.REASON_EXPERT, request.comment,
+        0 if closes is None else closes.identifier, 0, c.REASON_EXPERT, request.comment,
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ _WINDOW_MIN, _WINDOW_MAX = 64, 65_536
 
 
 class TickRefused(ValueError):
-    """A tick that no terminal shows: a price that is no positive number, or no time."""
+    """A tick that no terminal shows: a price below zero or no number, or no time."""
 
 
 def feed_prices(
@@ -31,8 +31,8 @@ def feed_prices(
     """Take one tick as the module shows it: milliseconds of the broker's clock, float prices.
 
     A time that was there before is another tick of the same millisecond. An older one is ignored
-    (False): a market does not go back. Crossed prices are taken, as terminals do show them.
-    Raises SymbolUnknown or TickRefused.
+    (False): a market does not go back. Broken ticks are shown, as terminals do show them: crossed
+    prices are traded on, a price of zero is not. Raises SymbolUnknown or TickRefused.
     """
     book = broker.books.get(symbol)
     if book is None:
@@ -44,15 +44,20 @@ def feed_prices(
     if ts_ns < book.ts_ns:
         return False
     points = [_read_points(price, book) for price in (bid, ask)]
-    broker.feed(broker.last_seq + 1, ts_ns, points[0], points[1], symbol)
+    seq = broker.last_seq + 1
+    if all(points):
+        broker.feed(seq, ts_ns, points[0], points[1], symbol)
+    else:
+        book.tape.record(seq, ts_ns, points[0], points[1])
+        book.seq, book.ts_ns = seq, ts_ns
     return True
 
 
 def _read_points(price: SupportsFloat, book: Book) -> int:
     value = float(price)
-    points = round(value * book.scale) if isfinite(value) else 0
-    if not 0 < points < 2**53:
-        raise TickRefused(f"price {price} of {book.settings.name}: give a number above 0")
+    points = round(value * book.scale) if isfinite(value) else -1
+    if not 0 <= points < 2**53:
+        raise TickRefused(f"price {price} of {book.settings.name}: give a number, 0 for none")
     return points
 
 

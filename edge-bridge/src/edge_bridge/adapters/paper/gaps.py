@@ -47,7 +47,10 @@ class TickGaps:
 
     def look(self, book: Book) -> Quote:
         """Give what the terminal shows of a symbol now."""
-        now = Quote(book.ts_ns, book.bid, book.ask, book.tape.total, book.has_quotes)
+        _, bid, ask = book.tape.last
+        if bid and ask:  # not when the newest tick has no price: it is shown, but not traded on
+            bid, ask = book.bid, book.ask
+        now = Quote(book.ts_ns, bid, ask, book.tape.total, book.has_quotes)
         gap = self._gaps.get(book.settings.name)
         if gap is None:
             return now

@@ -103,10 +103,10 @@ class MarketData:
         self, symbol: object, timeframe: object, start: object, count: object
     ) -> Records:
         """Bars counted back from the forming one, which is 0."""
-        bars, first = self._read_bars(symbol, timeframe), arguments.parse_int(start)
-        size = _parse_count(count)
+        first, size = arguments.parse_int(start), _parse_count(count)
         if first < 0:
             raise ArgumentRefused("Invalid start_pos argument")
+        bars = self._read_bars(symbol, timeframe, first + size)
         end = max(0, len(bars) - first)
         return bars[max(0, end - size) : end]
 
@@ -148,11 +148,11 @@ class MarketData:
         to_ms = self._broker.clock.to_broker_ms
         return book.tape.find_first(stop, lambda ts_ns: to_ms(ts_ns) >= at_ms)
 
-    def _read_bars(self, symbol: object, timeframe: object) -> Records:
+    def _read_bars(self, symbol: object, timeframe: object, count: int = rates.BARS_MAX) -> Records:
         number = arguments.parse_int(timeframe)
         if number not in rates.TIMEFRAMES:
             raise ArgumentRefused("Invalid timeframe argument")
-        return rates.read_bars(self.find_book(symbol), self._broker.clock, number)
+        return rates.read_bars(self.find_book(symbol), self._broker.clock, number, count)
 
 
 def _parse_count(value: object) -> int:

@@ -8,7 +8,7 @@ from edge_bridge.adapters import constants as c
 from edge_bridge.adapters.api import CONSTANTS, RATES_DTYPE, TICKS_DTYPE
 from edge_bridge.adapters.clock import NANOSECONDS_PER_MS, BrokerClock
 from edge_bridge.adapters.paper.book import Book
-from edge_bridge.adapters.paper.tape import Table, merge_bars, open_times
+from edge_bridge.adapters.paper.tape import Table, count_minutes, merge_bars, open_times
 
 TIMEFRAMES = frozenset(value for name, value in CONSTANTS.items() if name.startswith("TIMEFRAME_"))
 BARS_MAX = 100_000
@@ -18,11 +18,12 @@ _HOUR_MS = 3_600_000
 Records = np.ndarray[Any, Any]
 
 
-def read_bars(book: Book, clock: BrokerClock, timeframe: int) -> Records:
-    """Build the bars of a timeframe on the broker's clock, oldest first."""
-    minutes = book.tape.minute_bars()
+def read_bars(book: Book, clock: BrokerClock, timeframe: int, count: int = BARS_MAX) -> Records:
+    """Build the last bars of a timeframe on the broker's clock, oldest first."""
+    count = min(count, BARS_MAX)
+    minutes = book.tape.minute_bars((count + 1) * count_minutes(timeframe))
     seconds = _to_broker_ms(minutes[:, 0] // NANOSECONDS_PER_MS, clock) // 1000
-    bars = merge_bars(minutes, open_times(seconds, timeframe))[-BARS_MAX:]
+    bars = merge_bars(minutes, open_times(seconds, timeframe))[-count:]
     records = np.zeros(len(bars), dtype=RATES_DTYPE)
     records["time"] = bars[:, 0]
     for place, name in enumerate(("open", "high", "low", "close"), start=1):

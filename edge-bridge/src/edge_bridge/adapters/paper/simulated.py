@@ -132,6 +132,12 @@ class SimulatedTerminal(Functions):
         """The newest tick that has had its effect, earlier processes included; -1 before any."""
         return self._broker.last_seq
 
+    @property
+    def margin_called(self) -> bool:
+        """Whether the account is at or below its margin call level; the module shows it only as
+        `margin_level` against `margin_so_call`."""
+        return self._broker.value.is_margin_called()
+
     def open_market(self, symbol: str, *, is_open: bool = True) -> None:
         """Open or close the session of a symbol."""
         self._market.find_book(symbol).is_open = is_open

@@ -16,6 +16,7 @@ from edge_bridge.adapters.constants import TIMEFRAME_D1, TIMEFRAME_MN1, TIMEFRAM
 
 TICKS_KEPT = 200_000
 BARS_KEPT = 200_000
+_RECENT_MAX = 2_048
 MINUTE_NS = 60_000_000_000
 _FIELDS = 3  # ts_ns, bid, ask in one flat array
 
@@ -26,7 +27,7 @@ Table = np.ndarray[Any, np.dtype[np.int64]]
 class SymbolTape:
     """Ticks and minute bars of one symbol."""
 
-    __slots__ = ("_bars", "_dropped", "_folded", "_ticks", "seq")
+    __slots__ = ("_bars", "_dropped", "_folded", "_recent", "_ticks", "seq")
 
     def __init__(self) -> None:
         self.seq = -1
@@ -34,6 +35,7 @@ class SymbolTape:
         self._folded = 0  # ticks already in the bars
         self._dropped = 0  # ticks no longer kept
         self._bars: Table = np.empty((0, 7), np.int64)
+        self._recent = self._bars
 
     def record(self, seq: int, ts_ns: int, bid: int, ask: int) -> None:
         """Take one tick."""
@@ -63,6 +65,12 @@ class SymbolTape:
         return self._dropped + len(self._ticks) // _FIELDS
 
     @property
+    def last(self) -> tuple[int, int, int]:
+        """The newest tick: ts_ns, bid, ask; a price of -1 before the first."""
+        ticks = self._ticks
+        return (ticks[-3], ticks[-2], ticks[-1]) if ticks else (0, -1, -1)
+
+    @property
     def kept(self) -> int:
         """Number of ticks that are still kept."""
         return len(self._ticks) // _FIELDS
@@ -87,23 +95,31 @@ class SymbolTape:
         """Copy the ticks kept, oldest first."""
         return self.cut(0, self.kept)
 
-    def minute_bars(self) -> Table:
-        """Give the minute bars kept, oldest first, the forming one last."""
+    def minute_bars(self, last: int = BARS_KEPT) -> Table:
+        """Give the last minute bars kept, oldest first, the forming one at the end."""
         self._fold()
-        return self._bars
+        older = last - len(self._recent)
+        if older <= 0:
+            return self._recent[-last:]
+        return np.concatenate([self._bars[-older:], self._recent])
 
     def _fold(self) -> None:
+        """Merge the new ticks into the recent bars; only now and then into the many old ones."""
         fresh = self.cut(self._folded, self.kept)
+        self._folded += len(fresh)
+        fresh = fresh[fresh[:, 1] > 0]  # a tick without a price is in no bar
         if not len(fresh):
             return
-        self._folded += len(fresh)
         bid = fresh[:, 1]
         parts = np.column_stack(
             [fresh[:, 0], bid, bid, bid, bid, np.ones_like(bid), fresh[:, 2] - bid]
         )
-        joined = np.concatenate([self._bars[-1:], parts])
+        joined = np.concatenate([self._recent[-1:], parts])
         merged = merge_bars(joined, joined[:, 0] // MINUTE_NS * MINUTE_NS)
-        self._bars = np.concatenate([self._bars[:-1], merged])[-BARS_KEPT:]
+        self._recent = np.concatenate([self._recent[:-1], merged])
+        if len(self._recent) > _RECENT_MAX:
+            self._bars = np.concatenate([self._bars, self._recent[:-1]])[-BARS_KEPT:]
+            self._recent = self._recent[-1:]
 
 
 def merge_bars(bars: Table, opens: Table) -> Table:
@@ -143,6 +159,12 @@ def timeframe_seconds(timeframe: int) -> int:
         return timeframe * 60
     assert timeframe <= TIMEFRAME_D1, "weeks and months have no fixed length here"
     return (timeframe & 0x3FFF) * 3600
+
+
+def count_minutes(timeframe: int) -> int:
+    """The most minutes a bar of a timeframe can hold."""
+    days = {TIMEFRAME_W1: 7, TIMEFRAME_MN1: 31}.get(timeframe)
+    return timeframe_seconds(timeframe) // 60 if days is None else days * 1_440
 
 
 class Tape:

@@ -10,7 +10,7 @@ from edge_bridge.adapters.paper.rows import MILLIONTHS, PositionRow
 from edge_bridge.adapters.paper.settings import AccountSettings, SymbolSettings
 
 Leg = tuple[int, int, int]
-"""Side, volume, opening price in millionths of a point."""
+"""Side, volume, opening price."""
 _PRICED = (
     c.SYMBOL_CALC_MODE_CFD,
     c.SYMBOL_CALC_MODE_CFDLEVERAGE,
@@ -31,6 +31,7 @@ class Valuation:
         self._ledger = ledger
         self._books = books
         self._pairs: dict[tuple[str, str], Book] = {}
+        self._rate_books: dict[str, list[Book]] = {}
         for book in books.values():
             pair = book.settings.currency_base, book.settings.currency_profit
             self._pairs.setdefault(pair, book)
@@ -57,8 +58,14 @@ class Valuation:
             return inverse.scale, inverse.ask
         raise NoConversionRate(currency)
 
-    def find_rate_books(self, settings: SymbolSettings) -> list[Book]:
+    def find_rate_books(self, book: Book) -> list[Book]:
         """Find the other symbols whose price the value of a position depends on."""
+        found = self._rate_books.get(book.settings.name)
+        if found is None:
+            found = self._rate_books[book.settings.name] = self._list_rate_books(book.settings)
+        return found
+
+    def _list_rate_books(self, settings: SymbolSettings) -> list[Book]:
         deposit = self._account.currency
         needed = {settings.currency_profit, settings.currency_margin or settings.currency_base}
         pair = {settings.currency_base, settings.currency_profit}
@@ -103,24 +110,29 @@ class Valuation:
 
     def measure_margin(self, extra: tuple[Book, int, int, int] | None = None) -> int:
         """Margin of the open positions, and of one more (book, side, volume, price) if given."""
+        held = self._ledger.positions.values()
+        whole = not any(position.price_millionths for position in held)
+        unit = 1 if whole else MILLIONTHS  # small numbers are faster
         legs: dict[str, list[Leg]] = {}
-        for position in self._ledger.positions.values():
-            legs.setdefault(position.symbol, []).append(
-                (position.type, position.volume, position.fine_price)
-            )
+        for position in held:
+            price = position.price_open if whole else position.fine_price
+            legs.setdefault(position.symbol, []).append((position.type, position.volume, price))
         if extra is not None:
             book, side, volume, price = extra
-            held = legs.setdefault(book.settings.name, [])
-            held.append((side, volume, price * MILLIONTHS))
+            same = legs.setdefault(book.settings.name, [])
+            same.append((side, volume, price * unit))
             if not self._account.hedging:
-                legs[book.settings.name] = _net(held)
-        return sum(self._measure_legs(self._books[symbol], each) for symbol, each in legs.items())
+                legs[book.settings.name] = _net(same)
+        total = 0
+        for symbol, each in legs.items():
+            total += self._measure_legs(self._books[symbol], each, unit)
+        return total
 
     def measure_trade_margin(self, book: Book, side: int, volume: int, price: int) -> int:
         """Margin of one trade alone."""
-        return self._measure_legs(book, [(side, volume, price * MILLIONTHS)])
+        return self._measure_legs(book, [(side, volume, price)], 1)
 
-    def _measure_legs(self, book: Book, legs: list[Leg]) -> int:
+    def _measure_legs(self, book: Book, legs: list[Leg], unit: int) -> int:
         settings, deposit = book.settings, self._account.currency
         contract = (
             settings.margin_initial or settings.contract_size
@@ -130,7 +142,7 @@ class Valuation:
             hedged = settings.margin_hedged * settings.margin_rate_percent
         leveraged = settings.calc_mode in _LEVERAGED
         divisor = (self._account.leverage if leveraged else 1) * 100
-        fine = divisor * book.scale * MILLIONTHS
+        fine = divisor * book.scale * unit
         if settings.calc_mode in _PRICED:
             rate = self.find_rate(settings.currency_profit)
             return symbol_margin(legs, contract, hedged, fine, rate)
@@ -138,6 +150,14 @@ class Valuation:
         if currency == settings.currency_base and settings.currency_profit == deposit != currency:
             return symbol_margin(legs, contract, hedged, fine, ONE)
         return symbol_margin(_unweighted(legs), contract, hedged, divisor, self.find_rate(currency))
+
+    def is_margin_called(self) -> bool:
+        """Whether equity has come down to the level the broker calls for money at."""
+        margin, account = self.measure_margin(), self._account
+        if account.stopout_mode == c.ACCOUNT_STOPOUT_MODE_MONEY:
+            return margin > 0 and self.measure_equity() <= account.stopout_call_money
+        call = margin * account.stopout_call_percent
+        return margin > 0 and 100 * self.measure_equity() <= call
 
     def measure_slack(self) -> int | None:
         """Equity above the stop-out level; below zero positions must go. None without margin."""
