@@ -134,7 +134,7 @@ class History:
             terminal.close_position(positions[0])
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(actions=st.lists(ACTIONS, max_size=30))
 def test_after_any_history_a_new_engine_over_the_journal_has_the_same_digest(
     actions: list[tuple[Any, ...]],
@@ -153,7 +153,7 @@ class Killed(BaseException):
     """The process ends here."""
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     actions=st.lists(ACTIONS, min_size=3, max_size=16),
     write=st.integers(1, 60),

@@ -90,6 +90,17 @@ def test_a_refused_close_is_tried_again(edge: Edge) -> None:
     assert [event.reason for event in closes(edge)] == ["horizon"]
 
 
+def test_why_a_refused_close_was_asked_for_is_remembered_through_a_restart(edge: Edge) -> None:
+    edge.give(edge.signal())
+    edge.simulated().faults.reject_next()
+    edge.engine.end_market(edge.now_ns)
+    assert closes(edge) == []
+    assert edge.engine.digest() == edge.reload().digest()
+    edge.reopen()
+    edge.tick(after_s=2)
+    assert [event.reason for event in closes(edge)] == ["manual"]
+
+
 def test_a_position_closed_by_hand_is_manual(edge: Edge) -> None:
     edge.give(edge.signal())
     desk = next(iter(edge.engine.state.desks.values()))

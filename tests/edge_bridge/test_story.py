@@ -21,6 +21,7 @@ from edge_bridge.engine.sending import record_answer
 from edge_bridge.ports import Done, Rejected, Unknown
 from tests.edge_bridge.cloud import entitle, link_account
 from tests.edge_bridge.desk_kit import BID, Edge
+from tests.edge_bridge.test_sending import LateEdge
 
 ACCOUNTS = 3
 LIMITS = RiskLimits(cooldown_ns=0, orders_per_minute_max=1_000)
@@ -75,6 +76,64 @@ def test_every_signal_has_one_outcome_an_account_and_every_fill_one_close(
         for _ in range(len(actions) + 2):  # a close may be refused as often as the story said
             edge.tick()
         check(edge, len(signals))
+        edge.close()
+
+
+LATE_ACTIONS = st.one_of(
+    st.tuples(st.just("tick"), st.integers(-400, 400), st.sampled_from((0.5, 20.0, 70.0))),
+    st.tuples(st.just("signal"), st.sampled_from(("buy", "sell")), st.sampled_from((60, 600))),
+    st.tuples(st.just("again")),
+    st.tuples(st.just("restart")),
+    st.tuples(st.just("answer"), st.integers(0, ACCOUNTS - 1), st.integers(1, 3)),
+    st.tuples(st.just("silence"), st.integers(0, ACCOUNTS - 1)),
+    st.tuples(st.just("eager"), st.integers(0, ACCOUNTS - 1), st.booleans()),
+    st.tuples(st.just("refuse"), st.integers(0, ACCOUNTS - 1)),
+)
+
+
+def act_late(edge: LateEdge, action: tuple[Any, ...], signals: list[Any]) -> None:
+    terminals = edge.late[-ACCOUNTS:]  # the newest process's own
+    match action:
+        case ("answer", number, count):
+            terminals[number].answer(count)
+            edge.engine.collect_answers()
+        case ("silence", number):  # whatever it was asked, it never answers
+            terminals[number].lose()
+            for other in terminals:
+                other.answer()
+            edge.clock.advance(seconds=11)
+            edge.tick()
+        case ("eager", number, eager):
+            terminals[number].eager = eager
+        case _:
+            act(edge, action, signals)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(actions=st.lists(LATE_ACTIONS, max_size=30))
+def test_with_answers_that_come_late_or_never_it_is_the_same(
+    actions: list[tuple[Any, ...]],
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        edge = LateEdge(Path(folder), limits=LIMITS)
+        edge.tick()
+        for number in range(1, ACCOUNTS + 1):
+            edge.add_tenant(number)
+        signals: list[Any] = []
+        for action in actions:
+            act_late(edge, action, signals)
+        for _ in range(len(actions) + 8):  # closes take their turns, refusals their pauses
+            for late in edge.late[-ACCOUNTS:]:
+                late.answer()
+            edge.clock.advance(seconds=1)
+            edge.tick(after_s=61)
+        edge.engine.end_market(edge.now_ns)
+        for _ in range(4):
+            for late in edge.late[-ACCOUNTS:]:
+                late.answer()
+            edge.tick(after_s=61)
+        check(edge, len(signals))
+        assert edge.engine.digest() == edge.reload().digest()
         edge.close()
 
 

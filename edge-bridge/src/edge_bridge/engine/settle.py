@@ -43,6 +43,7 @@ class Books:
             desk.reconciled = False
             return
         desk.reconciled, desk.reconciled_at = True, now
+        desk.cancel_due |= state.switches.is_engaged(desk.account.tenant_id)
         desk.external = tuple(each for each in settlement.external if each.magic not in flying)
         changes = Changes()
         for order in orders:
