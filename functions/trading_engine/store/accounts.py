@@ -24,14 +24,25 @@ _ACCOUNT = (
     " AS held_reason"
 )
 _ALLOWANCE = "SELECT paper_accounts, live_accounts, symbols, max_symbols FROM entitlements"
-_CHANGEABLE = {
-    name: f"{name} = %({name})s"
-    for name in (
-        "server", "currency", "leverage", "risk_per_trade_bp", "max_open_positions",
-        "max_daily_loss_bp", "symbols", "symbol_suffix", "broker_zone", "broker_ahead_hours",
-        "pending", "pending_at",
-    )
-}  # fmt: skip
+_CHANGE = (
+    "server = coalesce(%(server)s, server), currency = coalesce(%(currency)s, currency),"
+    " leverage = coalesce(%(leverage)s, leverage),"
+    " risk_per_trade_bp = coalesce(%(risk_per_trade_bp)s, risk_per_trade_bp),"
+    " max_open_positions = coalesce(%(max_open_positions)s, max_open_positions),"
+    " max_daily_loss_bp = coalesce(%(max_daily_loss_bp)s, max_daily_loss_bp),"
+    " symbols = coalesce(%(symbols)s::jsonb, symbols),"
+    " symbol_suffix = coalesce(%(symbol_suffix)s, symbol_suffix),"
+    " broker_zone = coalesce(%(broker_zone)s, broker_zone),"
+    " broker_ahead_hours = coalesce(%(broker_ahead_hours)s, broker_ahead_hours),"
+    " pending = CASE WHEN %(weighed)s THEN %(pending)s::jsonb ELSE pending END,"
+    " pending_at = CASE WHEN %(weighed)s THEN %(pending_at)s::timestamptz ELSE pending_at END"
+)
+"""What is not given stays; what waits is replaced, or taken back, when it was weighed anew."""
+_CHANGEABLE = (
+    "server", "currency", "leverage", "risk_per_trade_bp", "max_open_positions",
+    "max_daily_loss_bp", "symbols", "symbol_suffix", "broker_zone", "broker_ahead_hours",
+    "pending", "pending_at",
+)  # fmt: skip
 _JSON = ("symbols", "pending")
 
 
@@ -151,18 +162,20 @@ class AccountStore:
 
         Raises AccountNotLinkable when somebody else linked it meanwhile.
         """
-        values = {
-            name: json.dumps(value) if name in _JSON and value is not None else value
-            for name, value in fields.items()
-        }
-        sets = "".join(f", {_CHANGEABLE[name]}" for name in values)
+        values = dict.fromkeys(_CHANGEABLE) | fields
+        texts = {name: json.dumps(values[name]) for name in _JSON if values[name] is not None}
         try:
             row = self._tx.fetch_one(
                 "UPDATE accounts SET state = 'linked', version = version + 1,"
-                " sealed_password = coalesce(%(sealed)s, sealed_password)"
-                + sets
-                + f" WHERE account_id = %(id)s RETURNING {_ACCOUNT}",
-                {**values, "sealed": sealed, "id": account_id},
+                f" sealed_password = coalesce(%(sealed)s, sealed_password), {_CHANGE}"
+                f" WHERE account_id = %(id)s RETURNING {_ACCOUNT}",
+                {
+                    **values,
+                    **texts,
+                    "weighed": "pending" in fields,
+                    "sealed": sealed,
+                    "id": account_id,
+                },
             )
         except psycopg.errors.UniqueViolation as error:
             raise AccountNotLinkable from error
