@@ -79,6 +79,7 @@ class Desk:
     _held: tuple[object, ...] = ()
     _holdings: Holdings | None = None
     """The sums over what was read last, worked out when first asked for."""
+    _unread: list[Position] = field(default_factory=list)
 
     def connect(self) -> bool:
         """Open the terminal if it is not open; tell whether it is."""
@@ -143,15 +144,27 @@ class Desk:
         return any(p.magic not in ours and p.identifier not in known for p in self.positions)
 
     def sum_holdings(self) -> Holdings | None:
-        """What the account holds by the last reading; None while there is none."""
-        state, read = self.state, (self.positions, self.pending, self.state, self.contracts)
+        """What the account holds by the last reading and by the answers since; None before any."""
+        state = self.state
         if state is None:
             return None
-        known = self._held
-        if not known or any(one is not other for one, other in zip(known, read, strict=True)):
-            self._holdings = sum_holdings(self.positions, self.pending, self.contracts, state)
-            self._held = read
+        unread = self._list_unread()
+        read = (self.positions, self.pending, state, self.contracts)
+        same = self._held and all(one is other for one, other in zip(self._held, read, strict=True))
+        if not same or unread != self._unread:
+            known = [*self.positions, *unread] if unread else self.positions
+            self._holdings = sum_holdings(known, self.pending, self.contracts, state)
+            self._held, self._unread = read, unread
         return self._holdings
+
+    def _list_unread(self) -> list[Position]:
+        """Positions that an answer told of and the last reading did not show: they count as open
+        until the deals say otherwise."""
+        filled = [order for order in self.orders.values() if order.state == "filled"]
+        if not filled:
+            return []
+        shown = {each.identifier for each in self.positions}
+        return [order.as_position() for order in filled if order.position not in shown]
 
     def draw_picture(
         self,

@@ -16,6 +16,7 @@ from contracts.ai_orchestration import Direction, SignalIssued
 from contracts.envelope import Contract, Meta
 from contracts.ids import NAMESPACE
 from contracts.trading_reasons import CloseReason, DenialReason
+from edge_bridge.values import Position
 
 OrderState = Literal["intended", "unknown", "filled", "closed", "rejected", "denied"]
 _NEXT: dict[OrderState, frozenset[OrderState]] = {
@@ -119,6 +120,15 @@ class Order:
         if state not in _NEXT[self.state]:
             raise IllegalTransition(f"{self.order_id}: {self.state} -> {state}")
         return replace(self, state=state, **facts)
+
+    def as_position(self) -> Position:
+        """The position that a filled order opened, as far as its answer told."""
+        return Position(
+            ticket=self.position, identifier=self.position, symbol=self.symbol,
+            side=self.direction, volume=self.volume_left, price_open=self.price_open,
+            stop_loss=self.stop_loss, take_profit=self.take_profit, time_ns=self.opened_ns,
+            magic=self.magic, comment="", profit=0, swap=0,
+        )  # fmt: skip
 
     @property
     def record(self) -> tuple[str, str, str]:
