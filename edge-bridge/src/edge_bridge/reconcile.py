@@ -8,7 +8,7 @@ Positions that no order of ours opened are external: they count as exposure and 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -21,14 +21,23 @@ LOOK_BACK_NS = 120_000_000_000
 """How far before the oldest decision deals are read: clocks of edge and broker differ."""
 
 
-@dataclass(frozen=True, slots=True)
+LOOKED_KEPT = 10_000
+
+
+@dataclass(slots=True)
 class Reconciler:
     """Compare an account with its broker; ``grace`` is how long a deal may take to be booked."""
 
     grace: timedelta = timedelta(seconds=3)
+    _first_looks: dict[UUID, datetime] = field(default_factory=dict)
+    """When an unknown order was looked for first: a wall clock that steps must not shorten the
+    grace, nor a restart."""
 
     def __call__(self, terminal: Terminal, orders: Sequence[Order], now: datetime) -> Settlement:
-        """Judge the account's orders that are not over. Raises TerminalUnavailable."""
+        """Judge the account's orders that are not over; ``now`` is of a clock that does not step.
+
+        Raises TerminalUnavailable.
+        """
         undecided = [order for order in orders if order.state in ("intended", "unknown")]
         filled: dict[UUID, Deal] = {}
         absent: set[UUID] = set()
@@ -40,18 +49,21 @@ class Reconciler:
                 opened = [deal for deal in entries if _opens(deal, order)]
                 if opened and sum(deal.volume for deal in opened) <= order.volume:
                     filled[order.order_id] = sum_deals(opened)
-                elif not entries and order.state == "unknown" and _waited(order, now) >= self.grace:
+                elif not entries and order.state == "unknown" and self._has_waited(order, now):
                     absent.add(order.order_id)
         # Positions are read after the deals: one that opened in between is ours by its magic.
         ours = {order.magic for order in orders if order.state != "denied"}
         external = tuple(each for each in terminal.positions() if each.magic not in ours)
         waiting = {order.order_id for order in undecided} - filled.keys() - absent
+        for order_id in filled.keys() | absent:
+            self._first_looks.pop(order_id, None)
         return Settlement(filled, frozenset(absent), frozenset(waiting), external)
 
-
-def _waited(order: Order, now: datetime) -> timedelta:
-    """How long the outcome has been open: a request that answers late may also execute late."""
-    return now - (order.unknown_at or order.decided_at)
+    def _has_waited(self, order: Order, now: datetime) -> bool:
+        """Whether the outcome is open for long enough: what answers late may also execute late."""
+        if len(self._first_looks) >= LOOKED_KEPT:
+            self._first_looks.clear()
+        return now - self._first_looks.setdefault(order.order_id, now) >= self.grace
 
 
 def _opens(deal: Deal, order: Order) -> bool:

@@ -63,6 +63,7 @@ def make_timing(settings: EdgeSettings) -> Timing:
         answer_wait=timedelta(seconds=settings.order_answer_wait_s),
         reconcile_every=timedelta(seconds=settings.reconcile_every_s),
         missing_grace=timedelta(seconds=settings.unknown_grace_s),
+        monotonic=time.monotonic,
         sla_limits={
             "decision_to_order_us": settings.sla_decision_to_order_us,
             "order_round_trip_us": settings.sla_order_round_trip_us,

@@ -20,6 +20,7 @@ from edge_bridge.bridge.market import MarketBridge
 from edge_bridge.bridge.ticks import make_chunk
 from edge_bridge.engine.engine import Engine
 from edge_bridge.engine.journal import StorageFull
+from edge_bridge.engine.timing import Timing
 from edge_bridge.link.aws import ERRORS
 from edge_bridge.link.intake import Intake
 from edge_bridge.link.journal import Journal
@@ -85,6 +86,7 @@ class Host:
     senders: dict[str, SimSender]
     on_handled: Callable[[Envelope], None]
     now_ns: int
+    monotonic: Callable[[], float]
     handled: int = 0
     log: list[str] = field(default_factory=list)
 
@@ -92,7 +94,10 @@ class Host:
         self.journal = MortalJournal(Journal(self.folder / "edge.db"))
         journal: Any = self.journal
         self.bridge = MarketBridge("chaos", {"EURUSD": 5}, journal, self.clock)
-        self.engine = Engine(journal, self.clock, self.open_terminal, Reconciler(GRACE))
+        timing = Timing(monotonic=self.monotonic, sla_limits={})
+        self.engine = Engine(
+            journal, self.clock, self.open_terminal, Reconciler(GRACE), timing=timing
+        )
         self.intake = Intake(journal, self.queue)
         senders: Any = self.senders
         self.publisher = Publisher(journal, senders)

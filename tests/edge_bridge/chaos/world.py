@@ -82,6 +82,7 @@ class World:
                 return Host(
                     self.folder, self.rng, self.clock, self.links, self.queue,
                     {"bus": self.bus, "market": self.market}, self._note, self.now_ns,
+                    lambda: self.mono_ns / SECOND_NS,
                 )  # fmt: skip
             except HostCrashed:
                 self.crashes += 1

@@ -88,7 +88,7 @@ class Exits:
                 state.journal.write(records=[order.record for order in changed], quiet=True)
             except StorageFull:  # leaving a position is always allowed; only the reason may be lost
                 state.journal.write(records=[order.record for order in changed])
-        now = state.clock.now()
+        now = state.steady()
         for order in marked:
             position = desk.find_position(order)
             if position is not None and state.acts.may_begin(
@@ -104,7 +104,7 @@ class Exits:
         """Take the answers of closes, moves and cancellations; return how many are under way."""
         state = self._state
         answered: dict[int, Desk] = {}
-        for answer in state.acts.collect(state.clock.now(), state.now_ns):
+        for answer in state.acts.collect(state.steady(), state.now_ns):
             self._protection.take_answer(answer)
             answered[id(answer.desk)] = answer.desk
         for desk in answered.values():

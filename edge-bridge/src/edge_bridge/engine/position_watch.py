@@ -113,8 +113,8 @@ def note_missing(
     position: Position | None = None,
 ) -> None:
     """The broker's deals do not explain what was seen: hold the account once that lasts."""
-    since = desk.missing_since.setdefault(order.key, now)
-    if now - since < state.timing.missing_grace:
+    since = desk.missing_since.setdefault(order.key, state.steady())
+    if state.steady() - since < state.timing.missing_grace:
         return
     found = Difference(
         account_id=order.account_id,

@@ -71,7 +71,7 @@ class Protection:
             return False  # unwritten, a restart would close another part
         desk.orders[order.key] = sent
         request = CloseRequest(position, volume, magic=order.magic)
-        acts.begin(desk, "part", subject, request, now=state.clock.now(), order_key=order.key)
+        acts.begin(desk, "part", subject, request, now=state.steady(), order_key=order.key)
         return True
 
     def _move(
@@ -90,7 +90,7 @@ class Protection:
             return False
         desk.moving[subject] = Asked(move.stop_loss, move.reason, state.now_ns)
         request = StopsRequest(position, move.stop_loss, position.take_profit)
-        acts.begin(desk, "stops", subject, request, now=state.clock.now(), order_key=order.key)
+        acts.begin(desk, "stops", subject, request, now=state.steady(), order_key=order.key)
         return True
 
     def take_answer(self, answer: Answer) -> None:

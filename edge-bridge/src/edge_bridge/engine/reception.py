@@ -93,7 +93,7 @@ class Reception:
             if tenant_id is None or desk.account.tenant_id == tenant_id
         ]
         if switch is None:
-            state.journal.write(done=(meta.event_id,))
+            self._answer_void(data, meta)
             return
         changes.records.append(switch.record)
         told = Envelope.wrap(switch.describe(now), tenant_id=tenant_id, now=now, cause=meta)
@@ -102,6 +102,16 @@ class Reception:
             self._arm(owned, changes)
         state.journal.write(events=changes.events, records=changes.records, done=(meta.event_id,))
         self._act(switch, owned)
+
+    def _answer_void(self, data: EngageKillSwitch | ReleaseKillSwitch, meta: Meta) -> None:
+        """A command that changed nothing; a release that came too late is told how things stand."""
+        state, now, told = self._state, self._state.clock.now(), []
+        if isinstance(data, ReleaseKillSwitch) and now > data.expires_at:
+            stands = state.switches.refuse(meta.tenant_id, data)
+            if stands is not None:
+                event = stands.describe(now)
+                told.append(Envelope.wrap(event, tenant_id=meta.tenant_id, now=now, cause=meta))
+        state.journal.write(events=told, done=(meta.event_id,))
 
     def _arm(self, desks: list[Desk], into: Changes) -> None:
         state, now = self._state, self._state.clock.now()

@@ -91,7 +91,7 @@ class Sending:
     def _hand_over(self, orders: Sequence[Order], taken_ns: int) -> list[OrderFlight]:
         """Hand every order to its terminal, once, and wait for none of them."""
         state = self._state
-        now_ns, deadline = state.now_ns, state.clock.now() + state.timing.answer_wait
+        now_ns, deadline = state.now_ns, state.steady() + state.timing.answer_wait
         flights: list[OrderFlight] = []
         for order in orders:
             desk = state.desks[order.account_id]
@@ -116,11 +116,11 @@ class Sending:
 
     def _take_answers(self, flights: list[OrderFlight], into: Changes) -> list[OrderFlight]:
         """One look at every flight; those that landed, their order as the answer leaves it."""
-        state, now = self._state, self._state.clock.now()
+        state, now, steady = self._state, self._state.clock.now(), self._state.steady()
         landed: list[OrderFlight] = []
         for flight in flights:
             answer = flight.handle.poll()
-            if answer is None and now < flight.deadline:
+            if answer is None and steady < flight.deadline:
                 continue
             trip_us = (perf_counter_ns() - flight.begun_ns) / 1_000
             state.promises.observe(flight.order.account_id, "order_round_trip_us", trip_us)

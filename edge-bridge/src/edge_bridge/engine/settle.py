@@ -27,22 +27,22 @@ class Books:
 
     def settle_if_due(self, desk: Desk) -> None:
         """Compare a desk that is not settled, or was compared too long ago."""
-        now, last = self._state.clock.now(), desk.reconciled_at
-        due = last is None or now - last >= self._state.timing.reconcile_every
+        steady, last = self._state.steady(), desk.reconciled_at
+        due = last is None or steady - last >= self._state.timing.reconcile_every
         if due or not desk.is_settled() or desk.has_strangers():
-            self.settle(desk, now)
+            self.settle(desk, self._state.clock.now(), steady)
 
-    def settle(self, desk: Desk, now: datetime) -> None:
+    def settle(self, desk: Desk, now: datetime, steady: datetime) -> None:
         """Let the broker's books decide; nothing is assumed while the broker does not answer."""
         state = self._state
         flying = {each.order.magic for each in state.in_flight.values() if each.desk is desk}
         orders = [each for each in desk.orders.values() if each.magic not in flying]
         try:
-            settlement = self._reconcile(desk.terminal, orders, now)
+            settlement = self._reconcile(desk.terminal, orders, steady)
         except TerminalUnavailable:
             desk.reconciled = False
             return
-        desk.reconciled, desk.reconciled_at = True, now
+        desk.reconciled, desk.reconciled_at = True, steady
         desk.cancel_due |= state.switches.is_engaged(desk.account.tenant_id)
         desk.external = tuple(each for each in settlement.external if each.magic not in flying)
         changes = Changes()

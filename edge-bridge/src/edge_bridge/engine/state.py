@@ -79,6 +79,7 @@ class EngineState:
     refused: Counter[str] = field(default_factory=Counter)
     """Messages that changed nothing because they cannot be true, by type."""
     orders_made: int = 0
+    _started: datetime | None = None
     acts: Acts = field(init=False)
     promises: Promises = field(init=False)
 
@@ -86,6 +87,15 @@ class EngineState:
         self.limit_book = LimitBook(self.limits)
         self.acts = Acts(self.timing.answer_wait)
         self.promises = Promises(self.timing.sla_limits, self.timing.sla_window_s)
+
+    def steady(self) -> datetime:
+        """Now, for measuring waits: the wall clock of the start and what has passed since."""
+        monotonic = self.timing.monotonic
+        if monotonic is None:
+            return self.clock.now()
+        if self._started is None:
+            self._started = self.clock.now() - timedelta(seconds=monotonic())
+        return self._started + timedelta(seconds=monotonic())
 
     def limits_of(self, account: Account) -> TradingLimits:
         """The limits that hold for an account."""

@@ -35,7 +35,7 @@ class Sweep:
         for order in pending:
             if state.acts.may_begin(desk, "cancel", order.ticket, state.now_ns):
                 request = CancelRequest(order.ticket, order.symbol)
-                state.acts.begin(desk, "cancel", order.ticket, request, now=state.clock.now())
+                state.acts.begin(desk, "cancel", order.ticket, request, now=state.steady())
 
     def _close_external(self, desk: Desk) -> None:
         state, there = self._state, {each.identifier for each in desk.positions}
@@ -43,4 +43,4 @@ class Sweep:
             subject = position.identifier
             if subject in there and state.acts.may_begin(desk, "close", subject, state.now_ns):
                 request = CloseRequest(position)
-                state.acts.begin(desk, "close", subject, request, now=state.clock.now())
+                state.acts.begin(desk, "close", subject, request, now=state.steady())

@@ -68,6 +68,17 @@ class Switches:
             return None
         return self._take(Switch(tenant_id=tenant_id, version=command.version, engaged=False))
 
+    def refuse(self, tenant_id: UUID | None, command: ReleaseKillSwitch) -> Switch | None:
+        """How a scope stands after a release that came too late, under the release's version so
+        that whoever waits for its answer gets one; None when a newer command was taken. The void
+        command is not kept: one that was sent before it and comes after it still counts."""
+        known = self.known.get(tenant_id)
+        if known is not None and known.version >= command.version:
+            return None
+        reason = "the release came too late and is void; ask again"
+        stands = known or Switch(tenant_id=tenant_id, version=0, engaged=False)
+        return stands.model_copy(update={"version": command.version, "reason": reason})
+
     def _take(self, switch: Switch) -> Switch | None:
         known = self.known.get(switch.tenant_id)
         if known is not None and known.version >= switch.version:

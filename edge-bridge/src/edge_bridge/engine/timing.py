@@ -1,6 +1,6 @@
 """How long the engine waits and how often it looks: business time, settings of the process."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -17,6 +17,8 @@ class Timing:
     """Books are compared this often when nothing else asks for it."""
     missing_grace: timedelta = timedelta(seconds=3)
     """A position may be gone for so long before the deals that closed it are booked."""
+    monotonic: Callable[[], float] | None = None
+    """Seconds that never step, for waits; None: business time is known not to step."""
     sla_window_s: int = 60
     sla_limits: Mapping[SlaMetric, float] = field(
         default_factory=lambda: {
