@@ -17,7 +17,8 @@ from contracts.envelope import Envelope, Event
 from edge_bridge.adapters.clock import BrokerClock
 from edge_bridge.bridge.bars import ClosedMinute
 from edge_bridge.bridge.messages import SymbolWriter, write_instant
-from edge_bridge.bridge.stream import Batch, HigherBar, Output, Places, SymbolStream
+from edge_bridge.bridge.outputs import Batch, HigherBar, Output
+from edge_bridge.bridge.stream import Places, SymbolStream
 from edge_bridge.bridge.ticks import TickChunk
 from edge_bridge.bridge.timeframes import BrokerTime, TimeframeBar
 from edge_bridge.bridge.validation import TIME_MAX_NS, TickRules

@@ -12,7 +12,7 @@ from uuid import UUID
 from contracts.data_bridge import BarClosed, TickBatch
 from contracts.ids import derived_id, uuid7
 from edge_bridge.bridge.bars import MINUTE_NS, ClosedMinute
-from edge_bridge.bridge.stream import Batch
+from edge_bridge.bridge.outputs import Batch
 from edge_bridge.link.outbox import WrittenMessage
 from edge_bridge.times import instant
 
