@@ -6,9 +6,8 @@ crash at any instant repeats nothing and loses nothing: the source goes on at th
 
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 import orjson
@@ -39,8 +38,7 @@ CLOSED_KEPT = 10_000
 """Closed bars kept for whoever takes them; nobody need take them."""
 
 
-@dataclass(frozen=True, slots=True)
-class MinuteClosed:
+class MinuteClosed(NamedTuple):
     """A minute that is over: BarClosed of this id is on its way to the bus."""
 
     symbol: str

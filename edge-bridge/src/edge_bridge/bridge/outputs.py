@@ -3,14 +3,14 @@
 from array import array
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from contracts.data_bridge import TickRejection
 from edge_bridge.bridge.bars import ClosedMinute
 from edge_bridge.values import Bar, Timeframe
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """Accepted ticks that belong together, packed, and how many were read to get them."""
 
     first_index: int
@@ -19,8 +19,7 @@ class Batch:
     rejected: dict[TickRejection, int]
 
 
-@dataclass(frozen=True, slots=True)
-class HigherBar:
+class HigherBar(NamedTuple):
     """A bar above the minute that is over."""
 
     timeframe: Timeframe
