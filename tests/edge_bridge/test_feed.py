@@ -161,10 +161,10 @@ def test_a_process_that_was_down_asks_for_what_came_meanwhile() -> None:
 
 def test_a_gap_longer_than_is_asked_for_is_filled_as_far_and_told_as_incomplete() -> None:
     market = make_ticks(9, 400)
-    stage = Stage(market, rules=GapRules(lookback_ns=60 * S, span_ns=20 * S))
+    stage = Stage(market, rules=GapRules(lookback_ns=90 * S, span_ns=20 * S))
     stage.run(START_NS + 100 * S)
     stage.feed.note_disconnect(stage.now_ns)
-    stage.run(START_NS + 220 * S, lost=True)
+    stage.run(START_NS + 250 * S, lost=True)
     stage.feed.note_reconnect(stage.now_ns)
     kept = stage.end()
     told = [fact.complete for fact in kept.facts(TickGapDetected)]
