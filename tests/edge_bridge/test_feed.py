@@ -7,6 +7,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from contracts.data_bridge import OutboxFilling, TickGapDetected
+from edge_bridge.adapters.paper.settings import AccountSettings, make_forex_symbol
+from edge_bridge.adapters.paper.simulated import SimulatedTerminal
+from edge_bridge.adapters.paper.terminal import open_terminal
 from edge_bridge.bridge.feed import LiveFeed
 from edge_bridge.bridge.gaps import GapRules, S
 from edge_bridge.bridge.market import MarketBridge
@@ -156,6 +159,22 @@ def test_a_process_that_was_down_asks_for_what_came_meanwhile() -> None:
     assert len(kept.facts(TickGapDetected)) == 1
 
 
+def test_a_gap_longer_than_is_asked_for_is_filled_as_far_and_told_as_incomplete() -> None:
+    market = make_ticks(9, 400)
+    stage = Stage(market, rules=GapRules(lookback_ns=90 * S, span_ns=20 * S))
+    stage.run(START_NS + 100 * S)
+    stage.feed.note_disconnect(stage.now_ns)
+    stage.run(START_NS + 250 * S, lost=True)
+    stage.feed.note_reconnect(stage.now_ns)
+    kept = stage.end()
+    told = [fact.complete for fact in kept.facts(TickGapDetected)]
+    assert told == [False]
+    times = [ts_ns for ts_ns, _, _ in kept.ticks()]
+    assert not [ts_ns for ts_ns in times if START_NS + 100 * S < ts_ns < START_NS + 160 * S]
+    expected = [row for row in play_whole(market).ticks() if row[0] > START_NS + 161 * S]
+    assert kept.ticks()[-len(expected) :] == expected
+
+
 def test_a_weekend_is_no_gap_and_nobody_is_asked_about_it() -> None:
     friday = 1_399_668_000 * S  # 2014-05-09 16:40 in New York
     sunday = friday + (48 * 60 + 20) * MINUTE
@@ -230,3 +249,25 @@ def test_ticks_come_under_the_brokers_name_and_others_are_counted(suffix: str) -
     stage.feed.note_reconnect(START_NS + 200 * S)
     stage.feed.pump(START_NS + 200 * S)
     assert stage.memory.questions[0][0] == f"EURUSD{suffix}"
+
+
+def test_a_terminals_own_history_fills_the_gap() -> None:
+    market = make_ticks(7, 200)
+    account = AccountSettings(login=1, server="Test", currency="USD", balance=1, leverage=1)
+    simulated = SimulatedTerminal(account, [make_forex_symbol("EURUSD", 5)])
+    columns = market.ts_ns.tolist(), market.bid.tolist(), market.ask.tolist()
+    sound = [tick for tick in zip(*columns, strict=True) if 136_000 < tick[1] < tick[2] < 138_000]
+    for number, tick in enumerate(sound):
+        simulated.feed(number, *tick, "EURUSD")
+    market = make_chunk("EURUSD", *zip(*sound, strict=True))
+    whole = play_whole(market)
+    stage = Stage(market)
+    terminal = open_terminal(simulated)
+    terminal.connect()
+    stage.feed = LiveFeed(stage.bridge, terminal, OutboxGuard(stage.gauge))
+    stage.run(START_NS + 70 * S)
+    stage.run(START_NS + 130 * S, lost=True)
+    kept = stage.end()
+    assert kept.ticks() == whole.ticks()
+    assert kept.minutes() == whole.minutes()
+    assert sum(fact.backfilled for fact in kept.facts(TickGapDetected)) > 0

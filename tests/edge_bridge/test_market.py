@@ -4,6 +4,7 @@ nothing lost or doubled when the bridge is opened again."""
 import random
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from contracts.data_bridge import Bar, BarClosed, TickBatch
 from edge_bridge.bridge.bars import HISTORY_BARS, MINUTE_NS
 from edge_bridge.bridge.market import MarketBridge
+from edge_bridge.bridge.messages import write_event_id
 from edge_bridge.bridge.recording import open_recording
 from edge_bridge.bridge.ticks import TickChunk, make_chunk
 from edge_bridge.bridge.validation import TickRules, TickValidator
@@ -198,3 +200,10 @@ def test_a_file_that_is_no_recording_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"not parquet")
     with pytest.raises(RecordingUnusable):
         open_recording(path, "EURUSD")
+
+
+def test_event_ids_are_time_ordered_and_never_the_same() -> None:
+    ids = [UUID(write_event_id(now_ms)) for now_ms in (5, 5, 1_774_000_000_000) for _ in range(500)]
+    assert len(set(ids)) == len(ids)
+    assert {(made.version, made.variant) for made in ids} == {(7, "specified in RFC 4122")}
+    assert {made.int >> 80 for made in ids} == {5, 1_774_000_000_000}

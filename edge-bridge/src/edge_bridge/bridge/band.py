@@ -9,13 +9,13 @@ same from a block as from ticks one by one. Mids are doubled (bid + ask), to sta
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from edge_bridge.bridge.ticks import Int64s
 
 WINDOW = 64
 EVERY = 16
 _MIDDLE = (WINDOW - 1) // 2
+_PLACES = np.arange(WINDOW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class Band:
         full = turns[len(young) :]
         if not len(full):
             return centres, widths
-        windows = sliding_window_view(whole, WINDOW)[full - WINDOW]
+        windows = whole[(full - WINDOW)[:, None] + _PLACES]
         middle = np.partition(windows, _MIDDLE, axis=1)[:, _MIDDLE]
         away = np.abs(windows - middle[:, None])
         away.partition(_MIDDLE, axis=1)

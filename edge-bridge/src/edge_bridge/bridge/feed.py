@@ -161,8 +161,8 @@ class LiveFeed:
             self._bridge.rewind(symbol)
             self._feed(fresh, now_ns)
         closed = self._watch.close_if_filled(symbol, now_ns)
-        if closed is not None and (closed.missing or closed.attempts):
-            self._tell(symbol, closed, complete=not closed.attempts)
+        if closed is not None and (closed.missing or not closed.complete):
+            self._tell(symbol, closed, complete=closed.complete)
 
     def _tell(self, symbol: str, gap: Gap, *, complete: bool) -> None:
         self._bridge.add_event(

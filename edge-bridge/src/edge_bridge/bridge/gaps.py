@@ -55,6 +55,13 @@ class Gap:
     """The newest of them: an answer that does not reach it is none."""
     attempts: int = 0
     backfilled: int = 0
+    cut: bool = False
+    """It begins further back than is asked for."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the terminal told all of it."""
+        return not (self.attempts or self.cut)
 
     @property
     def missing(self) -> int:
@@ -154,7 +161,9 @@ class GapWatch:
             gap = each.gap
             if gap is not None and gap.ask_at_ns <= now_ns:
                 gap.to_ns = max(gap.to_ns, now_ns, gap.unread_ns)
-                gap.asked_ns = max(gap.asked_ns, gap.to_ns - self.rules.lookback_ns)
+                oldest_ns = gap.to_ns - self.rules.lookback_ns
+                gap.cut = gap.cut or max(gap.asked_ns, each.asked_ns) < oldest_ns
+                gap.asked_ns = max(gap.asked_ns, oldest_ns)
                 to_ns = min(gap.to_ns + 1, gap.asked_ns + self.rules.span_ns)
                 due.append((symbol, gap.asked_ns, to_ns))
         return due

@@ -6,9 +6,8 @@ crash at any instant repeats nothing and loses nothing: the source goes on at th
 
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 import orjson
@@ -17,7 +16,8 @@ from contracts.envelope import Envelope, Event
 from edge_bridge.adapters.clock import BrokerClock
 from edge_bridge.bridge.bars import ClosedMinute
 from edge_bridge.bridge.messages import SymbolWriter, write_instant
-from edge_bridge.bridge.stream import Batch, HigherBar, Output, Places, SymbolStream
+from edge_bridge.bridge.outputs import Batch, HigherBar, Output
+from edge_bridge.bridge.stream import Places, SymbolStream
 from edge_bridge.bridge.ticks import TickChunk
 from edge_bridge.bridge.timeframes import BrokerTime, TimeframeBar
 from edge_bridge.bridge.validation import TIME_MAX_NS, TickRules
@@ -38,8 +38,7 @@ CLOSED_KEPT = 10_000
 """Closed bars kept for whoever takes them; nobody need take them."""
 
 
-@dataclass(frozen=True, slots=True)
-class MinuteClosed:
+class MinuteClosed(NamedTuple):
     """A minute that is over: BarClosed of this id is on its way to the bus."""
 
     symbol: str

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from contracts.tick_packing import UNIT, UNIT_CODE_MAX, PackedColumns, pack_ticks, seal
 from edge_bridge.bridge.ticks import Int64s
 
+PLAIN_TICKS = 64
+"""So few ticks are packed sooner one by one than as columns."""
 _WIDTHS = (1, 2, 4, 8)
 _UNIT_NS = UNIT**UNIT_CODE_MAX
 _LIMITS = np.array([1 << 7, 1 << 15, 1 << 31], dtype=np.int64)
@@ -57,6 +59,8 @@ class ChunkPacker:
 
 def pack_arrays(ts_ns: "array[int]", bid: "array[int]", ask: "array[int]") -> str:
     """Pack a batch that was collected bit by bit."""
+    if len(ts_ns) <= PLAIN_TICKS:
+        return pack_ticks(ts_ns, bid, ask)
     whole = (np.frombuffer(column, dtype=np.int64) for column in (ts_ns, bid, ask))
     packer = ChunkPacker(next(whole), next(whole), next(whole), np.zeros(1, np.intp))
     return packer.pack(0, 0, len(ts_ns))

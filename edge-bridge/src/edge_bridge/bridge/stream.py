@@ -7,7 +7,6 @@ thousandth tick or at the close of a minute, whichever comes first, and counts e
 from array import array
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,11 +17,11 @@ from edge_bridge.bridge.band import Band
 from edge_bridge.bridge.bars import (
     MINUTE_NS,
     BarBuilder,
-    ClosedMinute,
     FormingBar,
     first_minute,
     split_minutes,
 )
+from edge_bridge.bridge.outputs import Batch, Filling, HigherBar, Output
 from edge_bridge.bridge.packing import ChunkPacker, pack_arrays
 from edge_bridge.bridge.ticks import Int64s, TickChunk
 from edge_bridge.bridge.timeframes import BrokerTime, HigherBars
@@ -39,40 +38,10 @@ from edge_bridge.bridge.validation import (
 from edge_bridge.values import Bar, Timeframe
 
 BATCH_TICKS = 1_000
+SINGLY_TICKS = 16
+"""A chunk of so few ticks is taken sooner one by one than as columns."""
 Places = NDArray[np.intp]
 Columns = tuple[Int64s, Int64s, Int64s]
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Accepted ticks that belong together, packed, and how many were read to get them."""
-
-    first_index: int
-    ticks: int
-    packed: str | None
-    rejected: dict[TickRejection, int]
-
-
-@dataclass(frozen=True, slots=True)
-class HigherBar:
-    """A bar above the minute that is over."""
-
-    timeframe: Timeframe
-    bar: Bar
-
-
-Output = Batch | ClosedMinute | HigherBar
-
-
-@dataclass(slots=True)
-class Filling:
-    """The batch being filled."""
-
-    first_index: int
-    ts_ns: "array[int]" = field(default_factory=lambda: array("q"))
-    bid: "array[int]" = field(default_factory=lambda: array("q"))
-    ask: "array[int]" = field(default_factory=lambda: array("q"))
-    rejected: Counter[TickRejection] = field(default_factory=Counter)
 
 
 class SymbolStream:
@@ -124,6 +93,8 @@ class SymbolStream:
 
     def take_chunk(self, chunk: TickChunk, ceiling_ns: int = TIME_MAX_NS) -> list[Output]:
         """Take many ticks at once."""
+        if len(chunk) <= SINGLY_TICKS:
+            return self._take_singly(chunk, ceiling_ns)
         self.changed = True
         if self.known:
             verdicts = self.validator.judge_chunk(chunk, ceiling_ns)
@@ -140,6 +111,18 @@ class SymbolStream:
             read_to = self._take_columns(columns, places, None if clean else verdicts, outputs)
         if not clean:
             self._count(verdicts[read_to:])
+        return outputs
+
+    def _take_singly(self, chunk: TickChunk, ceiling_ns: int) -> list[Output]:
+        outputs: list[Output] = []
+        places: list[int] = []
+        columns = chunk.ts_ns.tolist(), chunk.bid.tolist(), chunk.ask.tolist()
+        for place, tick in enumerate(zip(*columns, strict=True)):
+            before = self.accepted
+            outputs += self.take_tick(*tick, ceiling_ns)
+            if self.accepted > before:
+                places.append(place)
+        self.places = np.array(places, dtype=np.intp)
         return outputs
 
     def _take_columns(

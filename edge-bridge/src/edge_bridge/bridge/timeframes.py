@@ -6,8 +6,7 @@ clock with its daylight saving; the shorter ones lie within an hour and need onl
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from contracts.data_bridge import TIMEFRAME_SECONDS
 from edge_bridge.bridge.bars import FormingBar
@@ -29,8 +28,7 @@ class BrokerTime(Protocol):
         """Read one of its times."""
 
 
-@dataclass(frozen=True, slots=True)
-class TimeframeBar:
+class TimeframeBar(NamedTuple):
     """A bar of some timeframe of a symbol."""
 
     symbol: str

@@ -48,8 +48,9 @@ class Sizing(Contract):
     """``kelly``: the share of the full Kelly stake (a quarter by default)."""
     kelly_cap_bp: int = Field(default=200, ge=1, le=500)
     """``kelly``: never more than this share of equity at the stop."""
-    account_ratio_ppm: int = Field(default=100_000, ge=1, le=10_000_000)
-    """``account_ratio``: hundredths of a lot for each million minor units of equity."""
+    account_ratio_ppm: int = Field(default=10, ge=1, le=10_000)
+    """``account_ratio``: hundredths of a lot for each million minor units of equity: 10 are 0.10
+    lot for 10,000 dollars."""
 
 
 class LossLimit(Contract):
