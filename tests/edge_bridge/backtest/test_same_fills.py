@@ -1,6 +1,7 @@
 """A backtest gives what the paper replay gives: the same fills, closes and denials, in order."""
 
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from contracts.ai_orchestration import SignalIssued
+from contracts.ids import derived_id
 from contracts.trading_engine import OrderFilled
 from edge_bridge.backtest.config import BacktestConfig, parse_config
 from edge_bridge.backtest.market import TickMarket, judge
@@ -17,6 +19,7 @@ from edge_bridge.bridge.recording import Recording, open_recording
 from edge_bridge.bridge.ticks import TickChunk
 from edge_bridge.bridge.validation import ACCEPTED, TickRules
 from edge_bridge.engine.engine import Engine
+from edge_bridge.times import instant
 from tests.edge_bridge.backtest.replays import (
     open_parts,
     pick_outcomes,
@@ -158,3 +161,27 @@ def test_latency_fills_at_a_later_price_and_never_earlier() -> None:
     assert both
     assert waits == {1.5}
     assert any(fills[0][key].price != fills[1][key].price for key in both)
+
+
+def test_signals_after_the_last_price_wait_for_the_end_that_was_asked_for(tmp_path: Path) -> None:
+    recording, config = record(1), configure()
+    _, signals = play_replay(tmp_path, recording, config, every=1)
+    last_ns = int(recording.chunk.ts_ns[-1])
+    shift = instant(last_ns) - signals[-1].as_of
+    late = [
+        signals[-1].model_copy(
+            update={
+                "signal_id": derived_id("late", seconds),
+                "bar_id": derived_id("late bar", seconds),
+                "as_of": signals[-1].as_of + shift + timedelta(seconds=seconds),
+                "expires_at": signals[-1].expires_at + shift + timedelta(seconds=seconds),
+            }
+        )
+        for seconds in (5, 30, 90)
+    ]
+    config = configure_file(tmp_path / "late.jsonl", late)
+    cut = Backtest(TickMarket(recording), config).run()
+    longer = Backtest(TickMarket(recording), config).run(last_ns + 60 * 10**9)
+    assert (cut.signals, cut.unplayed) == (0, 3)
+    assert (longer.signals, longer.unplayed) == (2, 1)
+    assert [outcome[0] for outcome in tell(longer)].count("OrderFilled") == 2

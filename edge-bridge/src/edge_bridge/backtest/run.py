@@ -124,16 +124,15 @@ class Backtest:
             steps += 1
             if not steps % REPORT_STEPS:
                 self.report(self._position, total)
-        played += self._finish(waiting, planned, end_ns)
+        late, left = self._finish(waiting, planned, end_ns)
         self.report(total, total)
-        left = sum(1 for _ in planned)
         return Played(
             market=market,
             source=self._source.name,
             events=self._journal.events,
             deals=list(self._floor.terminal.deals_since(1)),
             samples=self._samples,
-            signals=played,
+            signals=played + late,
             unplayed=left,
             first_ns=market.clock[0] if total else 0,
             last_ns=self._clock_ns,
@@ -142,8 +141,11 @@ class Backtest:
 
     def _finish(
         self, waiting: PlannedSignal | None, planned: Iterator[PlannedSignal], end_ns: int | None
-    ) -> int:
-        """Pass the time after the last row, if any, and close what is open."""
+    ) -> tuple[int, int]:
+        """Pass the time after the last row, if any, and close what is open.
+
+        Return how many signals came in that time, and how many came after it.
+        """
         played = 0
         if end_ns is not None and end_ns > self._clock_ns:
             while waiting is not None and waiting.clock_ns <= end_ns:
@@ -153,7 +155,7 @@ class Backtest:
             self._pass_time(end_ns)
         self.engine.end_market(self._clock_ns)
         self._sample()
-        return played
+        return played, sum(1 for _ in planned) + (waiting is not None)
 
     def _link(self) -> None:
         """Tell the engine what the cloud would, as of the first row."""
