@@ -9,6 +9,7 @@ import pytest
 
 from contracts.trading_limits import SessionWindow
 from edge_bridge.engine import risk
+from edge_bridge.engine.limits import Limits
 from edge_bridge.engine.picture import Picture, Scene
 from edge_bridge.engine.risk import CHECKS, RiskLimits, Ticket, judge, refuse_close
 from edge_bridge.ports import Quote
@@ -249,15 +250,18 @@ def test_what_expires_is_over_at_its_edge_and_not_before() -> None:
 @pytest.mark.parametrize("what", ["news", "rollover"])
 def test_a_pause_on_one_side_only_is_kept_too(what: str) -> None:
     around = {"news": "find_news", "rollover": "find_rollovers"}[what]
-    after = make_limits(**{f"{what}_before_s": 0, f"{what}_after_s": 300})
-    before = make_limits(**{f"{what}_before_s": 300, f"{what}_after_s": 0})
+
+    def pause(before_s: int, after_s: int) -> Limits:
+        own: dict[str, Any] = {f"{what}_before_s": before_s, f"{what}_after_s": after_s}
+        return make_limits(**own)
+
+    before, after, nothing = pause(300, 0), pause(0, 300), pause(0, 0)
     just_after = make_picture(**{around: lambda *_: (NOW, NOW + 1)})
     assert judge(just_after, after) == judge(just_after, before) == f"{what}_blackout"
     far_after = make_picture(**{around: lambda *_: (NOW - 300 * S, NOW + 1)})
     assert isinstance(judge(far_after, after), Ticket)
     long_before = make_picture(**{around: lambda *_: (NOW, NOW + 300 * S + 1)})
     assert isinstance(judge(long_before, before), Ticket)
-    nothing = make_limits(**{f"{what}_before_s": 0, f"{what}_after_s": 0})
     assert isinstance(judge(just_after, nothing), Ticket)
 
 
