@@ -9,6 +9,7 @@ import pytest
 
 from contracts.trading_limits import SessionWindow
 from edge_bridge.engine import risk
+from edge_bridge.engine.limits import Limits
 from edge_bridge.engine.picture import Picture, Scene
 from edge_bridge.engine.risk import CHECKS, RiskLimits, Ticket, judge, refuse_close
 from edge_bridge.ports import Quote
@@ -234,6 +235,7 @@ def test_a_loss_that_was_not_measured_in_this_period_denies(period: str) -> None
 def test_what_expires_is_over_at_its_edge_and_not_before() -> None:
     allowed: list[dict[str, Any]] = [
         {"as_of_ns": NOW - 60 * S},
+        {"state_ns": NOW - 180 * S},
         {"quote": replace(QUOTE, time_ns=NOW - 60 * S)},
         {"find_news": lambda *_: (NOW - 300 * S, NOW + 300 * S + 1)},
         {"find_rollovers": lambda _: (NOW - 300 * S, NOW + 300 * S + 1)},
@@ -243,6 +245,24 @@ def test_what_expires_is_over_at_its_edge_and_not_before() -> None:
     ]
     for each in allowed:
         assert isinstance(judge(make_picture(**each), make_limits()), Ticket), each
+
+
+@pytest.mark.parametrize("what", ["news", "rollover"])
+def test_a_pause_on_one_side_only_is_kept_too(what: str) -> None:
+    around = {"news": "find_news", "rollover": "find_rollovers"}[what]
+
+    def pause(before_s: int, after_s: int) -> Limits:
+        own: dict[str, Any] = {f"{what}_before_s": before_s, f"{what}_after_s": after_s}
+        return make_limits(**own)
+
+    before, after, nothing = pause(300, 0), pause(0, 300), pause(0, 0)
+    just_after = make_picture(**{around: lambda *_: (NOW, NOW + 1)})
+    assert judge(just_after, after) == judge(just_after, before) == f"{what}_blackout"
+    far_after = make_picture(**{around: lambda *_: (NOW - 300 * S, NOW + 1)})
+    assert isinstance(judge(far_after, after), Ticket)
+    long_before = make_picture(**{around: lambda *_: (NOW, NOW + 300 * S + 1)})
+    assert isinstance(judge(long_before, before), Ticket)
+    assert isinstance(judge(just_after, nothing), Ticket)
 
 
 def test_a_delayed_tenants_signal_ages_from_when_it_may_be_seen() -> None:
