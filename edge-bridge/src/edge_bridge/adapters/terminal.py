@@ -10,7 +10,7 @@ from edge_bridge.adapters import constants as c
 from edge_bridge.adapters import history, mapping
 from edge_bridge.adapters.api import RETCODE_NAMES
 from edge_bridge.adapters.clock import BrokerClock
-from edge_bridge.adapters.credentials import Credentials, read_path
+from edge_bridge.adapters.credentials import Credentials, read_folder, read_path
 from edge_bridge.adapters.mapping import Spec
 from edge_bridge.adapters.module import MetaTrader5Module, SymbolRow
 from edge_bridge.adapters.outcomes import EXECUTED, NOT_SENT, UNDECIDED
@@ -82,7 +82,7 @@ class ModuleTerminal:
         if terminal is None or row is None:
             raise self._unavailable("no account state")
         wanted = self._credentials
-        expected = (read_path(wanted.path).parent, wanted.login, wanted.server)
+        expected = (read_folder(wanted.path), wanted.login, wanted.server)
         found = (read_path(terminal.path), row.login, row.server)
         if found != expected:
             self._module.shutdown()
