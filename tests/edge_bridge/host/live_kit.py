@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from contracts.envelope import Envelope
@@ -105,7 +106,7 @@ class LiveProcess:
     cloud: Cloud
     folder: Path
     issuer: str
-    speed: float = 90.0
+    speed: float = 20.0
     port: int = field(default_factory=find_port)
     seen: list[Envelope] = field(default_factory=list)
 
@@ -169,11 +170,47 @@ class LiveProcess:
         raise AssertionError(f"{what} did not come: {self.read_log()[-3_000:]}")
 
     @contextmanager
-    def enter(self, person: Person) -> Iterator[Client]:
-        """A client of the stream that is let in."""
+    def enter(self, person: Person, *channels: str) -> Iterator["Follower"]:
+        """A client of the stream that is let in and reads on by itself."""
         url = f"ws://127.0.0.1:{self.port}/stream"
         with connect(url, close_timeout=1, compression=None) as connection:
-            yield Client(connection).enter(person.sign())
+            client = Client(connection).enter(person.sign())
+            for channel in channels:
+                client.follow(channel)
+            follower = Follower(client)
+            yield follower
+        follower.thread.join(10)
+
+
+class Follower:
+    """Reads everything a client gets, in a thread."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        try:
+            while True:
+                self.client.take(60)
+        except (ConnectionClosed, TimeoutError):
+            return
+
+    def find(self, channel: str, key: str) -> dict[str, Any] | None:
+        """The newest value of a key on a channel."""
+        found = None
+        for message in list(self.client.got):
+            if message.get("channel") != channel:
+                continue
+            for item in message.get("items") or message.get("state") or ():
+                if isinstance(item, dict) and item.get("key") == key:
+                    found = item["value"]
+        return found
+
+    def text(self) -> str:
+        """Everything it got."""
+        return json.dumps(self.client.got)
 
 
 def list_workers(process: "subprocess.Popen[bytes]") -> list[int]:

@@ -58,7 +58,8 @@ class RecordingSource:
         self.recording = open_recording(path, market.symbols[0])
         self._ts = np.maximum.accumulate(self.recording.chunk.ts_ns)
         self._speed, self._monotonic = market.speed, monotonic
-        self._began_s, self._began_ns = 0.0, int(self._ts[0]) if len(self._ts) else 0
+        self._began_s: float | None = None
+        self._began_ns = int(self._ts[0]) if len(self._ts) else 0
         self._place = 0
 
     def start(self, resume_ns: int) -> None:
@@ -68,7 +69,9 @@ class RecordingSource:
         self._place = int(np.searchsorted(self._ts, resume_ns, side="right"))
 
     def now_ns(self) -> int:
-        """The recording's time now; it stands still at its end."""
+        """The recording's time now; it stands still before the start and at the end."""
+        if self._began_s is None:
+            return self._began_ns
         passed = (self._monotonic() - self._began_s) * self._speed
         end_ns = int(self._ts[-1]) if len(self._ts) else 0
         return min(self._began_ns + int(passed * 1e9), end_ns)
