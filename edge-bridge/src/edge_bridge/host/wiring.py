@@ -126,5 +126,5 @@ def make_server(config: HostConfig, hub: Hub) -> StreamServer:
         tls_key=stream.key,
         connections_max=stream.connections_max,
     )
-    tokens = TokenVerifier(stream.issuer, KeyRing(fetch_from(stream.jwks_url)))
+    tokens = TokenVerifier(stream.issuer, KeyRing(fetch_from(stream.jwks_url, stream.jwks_host)))
     return StreamServer(settings, tokens, hub)
