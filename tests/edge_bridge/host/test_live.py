@@ -91,6 +91,8 @@ def test_a_host_trades_streams_stops_and_goes_on(live: LiveProcess) -> None:
 
     status, metrics = live.ask("/metrics")
     assert status == 200 and "sinyal_edge_ticks_accepted_total" in metrics
+    for promise in ("decision_to_order", "order_round_trip"):
+        assert f'sinyal_edge_{promise}_seconds_count{{tenant="{second}"}}' in metrics
     assert live.end() == 0, live.read_log()[-2_000:]
     before = len(live.observe(OrderFilled))
     live.start()

@@ -3,6 +3,7 @@
 from collections import Counter
 from uuid import UUID
 
+from contracts.trading_reasons import SlaMetric
 from edge_bridge.engine.engine import Engine
 from edge_bridge.link.journal import Journal
 from edge_bridge.metrics import EdgeMetrics
@@ -22,6 +23,17 @@ class Measures:
         self._metrics, self._engine = metrics, engine
         self._supervisor, self._journal = supervisor, journal
         self._health: Counter[str] = Counter()
+        engine.state.promises.on_observed = self._note
+
+    def _note(self, account_id: UUID, metric: SlaMetric, value: float) -> None:
+        """A promise of speed was measured; it is told by tenant."""
+        desk = self._engine.state.desks.get(account_id)
+        if desk is None:
+            return
+        if metric == "decision_to_order_us":
+            self._metrics.decision_to_order.observe(value / 1e6, desk.account.tenant_id)
+        elif metric == "order_round_trip_us":
+            self._metrics.order_round_trip.observe(value / 1e6, desk.account.tenant_id)
 
     def measure(self) -> None:
         """Set every gauge anew."""
