@@ -43,8 +43,14 @@ def build_bars(market: Market, start: datetime | None, end: datetime) -> list[Ba
     )
     stream = SymbolStream(market.symbol, TickRules(), recording.digits, BrokerClock())
     outputs = stream.take_chunk(recording.chunk) + stream.advance(to_ns(end))
-    minutes = [output for output in outputs if isinstance(output, ClosedMinute)]
-    return [Bar.model_validate_json(minute.text) for minute in minutes]
+    minutes = [output.bar for output in outputs if isinstance(output, ClosedMinute)]
+    return [
+        Bar(
+            open_ns=bar.time_ns, open=bar.open, high=bar.high, low=bar.low, close=bar.close,
+            spread=bar.spread, ticks=bar.tick_volume,
+        )
+        for bar in minutes
+    ]  # fmt: skip
 
 
 def write_dataset(bars: Sequence[Bar]) -> bytes:

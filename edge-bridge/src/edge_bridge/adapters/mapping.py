@@ -6,6 +6,7 @@ Pure functions, shared by the real and the simulated terminal.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 
 from edge_bridge.adapters import constants as c
@@ -213,6 +214,12 @@ def read_position(row: PositionStruct, scale: int, minor: int, clock: BrokerCloc
 
 def read_deal(row: DealStruct, scale: int, minor: int, clock: BrokerClock) -> Deal:
     """Read a buy or sell; a fee counts as commission."""
+    return _read_deal(row, scale, minor, clock)  # type: ignore[arg-type] # it is a tuple
+
+
+@lru_cache(maxsize=4_096)
+def _read_deal(row: DealStruct, scale: int, minor: int, clock: BrokerClock) -> Deal:
+    """Kept, because a deal is final and the same few are read at every close."""
     return Deal(
         ticket=row.ticket,
         order=row.order,

@@ -40,7 +40,7 @@ RISK_MAX_BP = 10_000
 REPORT_STEPS = 256
 """So many steps pass between two reports of progress."""
 MILLISECOND_NS = 1_000_000
-COLLECTION_THRESHOLDS = (100_000, 20, 100)
+COLLECTION_THRESHOLDS = (1_000_000, 20, 100)
 
 
 class MarketClock:

@@ -5,7 +5,7 @@ from pathlib import PureWindowsPath
 from typing import TypeVar
 
 from edge_bridge.adapters import constants as c
-from edge_bridge.adapters.credentials import read_path
+from edge_bridge.adapters.credentials import read_folder
 from edge_bridge.adapters.paper import structs
 from edge_bridge.adapters.paper.arguments import ArgumentRefused
 from edge_bridge.adapters.paper.depth import BookClosed
@@ -107,7 +107,7 @@ class Session:
         return self._call("terminal_info", self._show_terminal)
 
     def _show_terminal(self) -> Struct:
-        folder = str(read_path(self.account.path).parent)
+        folder = str(read_folder(self.account.path))
         known = {
             "connected": True, "trade_allowed": self.terminal_trade_allowed,
             "tradeapi_disabled": self.api_disabled, "build": _BUILD,
