@@ -258,7 +258,7 @@ def test_a_terminals_own_history_fills_the_gap() -> None:
     columns = market.ts_ns.tolist(), market.bid.tolist(), market.ask.tolist()
     sound = [tick for tick in zip(*columns, strict=True) if 136_000 < tick[1] < tick[2] < 138_000]
     for number, tick in enumerate(sound):
-        simulated.feed(number, *tick, "EURUSD")
+        simulated.feed_tick(number, *tick, "EURUSD")
     market = make_chunk("EURUSD", *zip(*sound, strict=True))
     whole = play_whole(market)
     stage = Stage(market)

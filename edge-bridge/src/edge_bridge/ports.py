@@ -10,7 +10,7 @@ Floats exist only inside the adapters, at the terminal's own boundary.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from edge_bridge.values import (
     LOT,
@@ -43,12 +43,15 @@ __all__ = [
     "AccountState",
     "Action",
     "Answered",
+    "AsksDeals",
     "Bar",
+    "Books",
     "CancelRequest",
     "CloseReason",
     "CloseRequest",
     "Deal",
     "DealEntry",
+    "DealsHandle",
     "Done",
     "Instrument",
     "OrderRequest",
@@ -108,6 +111,32 @@ class Answered:
     def poll(self) -> SendResult:
         """The answer."""
         return self.result
+
+
+class DealsHandle(Protocol):
+    """A question for deals; its answer comes when it comes."""
+
+    def poll(self) -> Sequence[Deal] | None:
+        """Look for the answer without waiting; None while there is none. Raises
+        TerminalUnavailable when there will be none."""
+
+
+@runtime_checkable
+class AsksDeals(Protocol):
+    """A terminal that may also be asked for deals without waiting for them."""
+
+    def ask_deals(self, time_ns: int) -> DealsHandle:
+        """Ask for the deals executed at or after a time. Never raises."""
+
+
+class Books(Protocol):
+    """What of a terminal tells which orders were executed."""
+
+    def positions(self) -> Sequence[Position]:
+        """Read every open position of the account, oldest first."""
+
+    def deals_since(self, time_ns: int) -> Sequence[Deal]:
+        """Read the buys and sells executed at or after a time, oldest first."""
 
 
 class Terminal(Protocol):

@@ -15,7 +15,7 @@ from uuid import UUID
 from edge_bridge.engine.deals import sum_deals
 from edge_bridge.engine.journal import Settlement
 from edge_bridge.engine.models import Order
-from edge_bridge.ports import Deal, Terminal
+from edge_bridge.ports import Books, Deal
 
 LOOK_BACK_NS = 120_000_000_000
 """How far before the oldest decision deals are read: clocks of edge and broker differ."""
@@ -33,7 +33,7 @@ class Reconciler:
     """When an unknown order was looked for first: a wall clock that steps must not shorten the
     grace, nor a restart."""
 
-    def __call__(self, terminal: Terminal, orders: Sequence[Order], now: datetime) -> Settlement:
+    def __call__(self, terminal: Books, orders: Sequence[Order], now: datetime) -> Settlement:
         """Judge the account's orders that are not over; ``now`` is of a clock that does not step.
 
         Raises TerminalUnavailable.

@@ -55,7 +55,8 @@ def judge_departure(link: Link, action: object, *, stopped: bool) -> None:
     if not isinstance(action, OrderRequest):
         return
     claim(not stopped, f"an entry leaves while its tenant is stopped: {action.client_id}")
-    under_way = sum(isinstance(each.action, OrderRequest) for each in link.pipe)
+    waiting = [each.action for each in link.pipe if each.answer is None]
+    under_way = sum(isinstance(each, OrderRequest) for each in waiting)
     held = len(link.broker_positions()) + under_way
     claim(held < POSITIONS_MAX, f"{held} positions and orders, and another one leaves")
     magics = [each.magic for _, each in link.log if isinstance(each, OrderRequest)]

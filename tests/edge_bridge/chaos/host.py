@@ -101,7 +101,6 @@ class Host:
         self.intake = Intake(journal, self.queue)
         senders: Any = self.senders
         self.publisher = Publisher(journal, senders)
-        self.publisher._stopping.set()  # its pauses are of the wall's time: none here
         self.engine.start(self.now_ns)
         for envelope in self.intake.restore():
             self.handle(envelope)

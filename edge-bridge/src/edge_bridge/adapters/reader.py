@@ -27,6 +27,7 @@ from edge_bridge.ports import (
 )
 
 _FAR_FUTURE_S = 2**31 - 1
+_SCALE_ASSUMED = 10**5
 
 
 class ModuleReader:
@@ -103,6 +104,14 @@ class ModuleReader:
             self._read_symbol(symbol)
         return self._specs[symbol]
 
+    def _scale(self, symbol: str) -> int:
+        """Of a held symbol's prices. One that the broker does not list any more must not hide what
+        else is held: its prices are told in an assumed unit, and nothing is priced by them."""
+        try:
+            return self._spec(symbol).scale
+        except SymbolUnknown:
+            return _SCALE_ASSUMED
+
     def _require_tradable(self, symbol: str) -> Spec:
         spec = self._spec(symbol)
         if not spec.tradable:
@@ -123,7 +132,7 @@ class ModuleReader:
         if rows is None:
             raise self._unavailable("no positions")
         found = [
-            mapping.read_position(row, self._spec(row.symbol).scale, self._minor, self._clock)
+            mapping.read_position(row, self._scale(row.symbol), self._minor, self._clock)
             for row in rows
         ]
         return sorted(found, key=lambda each: (each.time_ns, each.identifier))
@@ -133,9 +142,7 @@ class ModuleReader:
         rows = self._module.orders_get()
         if rows is None:
             raise self._unavailable("no orders")
-        found = [
-            mapping.read_pending(row, self._spec(row.symbol).scale, self._clock) for row in rows
-        ]
+        found = [mapping.read_pending(row, self._scale(row.symbol), self._clock) for row in rows]
         return sorted(found, key=lambda each: (each.time_ns, each.ticket))
 
     def deals_since(self, time_ns: int) -> Sequence[Deal]:
@@ -145,7 +152,7 @@ class ModuleReader:
         if rows is None:
             raise self._unavailable("no deals")
         found = [
-            mapping.read_deal(row, self._spec(row.symbol).scale, self._minor, self._clock)
+            mapping.read_deal(row, self._scale(row.symbol), self._minor, self._clock)
             for row in rows
             if row.time_msc >= since_ms and row.type in (c.DEAL_TYPE_BUY, c.DEAL_TYPE_SELL)
         ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from edge_bridge.engine.books import BrokerBooks
 from edge_bridge.engine.calendar import MINUTE_NS, Periods
 from edge_bridge.engine.directory import Account
 from edge_bridge.engine.guard import Guard
@@ -31,15 +32,15 @@ from edge_bridge.ports import (
 
 RULES_AGE_NS = 5 * MINUTE_NS
 """Tick values and margins move with the price, slowly; they are read again this often."""
+MoveReason = Literal["trailing", "break_even"]
 StopsReason = Literal["trailing", "break_even", "external"]
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A stop that was asked for, why, and at which market time."""
+    """A stop that was asked for, and at which market time."""
 
     stop_loss: int
-    reason: StopsReason
     at_ns: int
 
 
@@ -80,6 +81,10 @@ class Desk:
     _holdings: Holdings | None = None
     """The sums over what was read last, worked out when first asked for."""
     _unread: list[Position] = field(default_factory=list)
+    books: BrokerBooks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.books = BrokerBooks(self.terminal)
 
     def connect(self) -> bool:
         """Open the terminal if it is not open; tell whether it is."""
@@ -106,9 +111,10 @@ class Desk:
                 if due or symbol not in self.contracts:
                     self._read_instrument(symbol, self.state.currency_digits)
             self.rules_ns = now_ns if due else self.rules_ns
-        except (TerminalUnavailable, WrongTerminal):
+        except (TerminalUnavailable, WrongTerminal, SymbolUnknown):
             self.connected, self.state = False, None
             return False
+        self.books.turn()
         self.state_ns = now_ns
         self.sum_holdings()
         return True

@@ -119,6 +119,9 @@ class Directory:
             return None
         if known is not None and known.version >= version:
             return None
+        before = known.linked if known is not None else None
+        if before is not None and linked is not None and _names(before) != _names(linked):
+            return None
         account = Account(
             account_id=account_id,
             tenant_id=tenant_id,
@@ -129,6 +132,11 @@ class Directory:
         self.accounts[account_id] = account
         self.forget_answers()
         return account
+
+
+def _names(linked: AccountLinked) -> tuple[str, str, int]:
+    """What names an account at its broker: another one is another account, never this one."""
+    return linked.mode, linked.server, linked.login
 
 
 def _sorted(accounts: list[Account]) -> tuple[Account, ...]:

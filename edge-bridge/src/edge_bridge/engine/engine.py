@@ -10,13 +10,11 @@ from uuid import UUID
 
 from contracts.ai_orchestration import SignalIssued
 from contracts.envelope import Envelope
-from contracts.trading_reasons import CloseReason
 from edge_bridge.engine.digest import digest_state
 from edge_bridge.engine.entries import Entries
 from edge_bridge.engine.exits import Exits
 from edge_bridge.engine.guard import Guard
 from edge_bridge.engine.journal import BusinessClock, EngineJournal, OpenTerminal, Reconcile
-from edge_bridge.engine.models import Order
 from edge_bridge.engine.pen import Pen
 from edge_bridge.engine.reception import Reception
 from edge_bridge.engine.risk import RiskLimits
@@ -59,7 +57,7 @@ class Engine:
     def handle(self, envelope: Envelope) -> None:
         """Take one message; it is marked done in the step that holds its effects."""
         data = envelope.data
-        if isinstance(data, SignalIssued):
+        if isinstance(data, SignalIssued) and envelope.meta.tenant_id is None:
             taken_ns = perf_counter_ns()
             collecting = gc.isenabled()
             gc.disable()  # a collection must not stop an order on its way
@@ -112,7 +110,8 @@ class Engine:
         self._exits.watch()
         state.references.clear()
         self._entries.deliver_due(market_over=True)
-        self._close_all("manual")
+        state.market_over = True  # an order still in flight is closed once its answer is in
+        self._exits.watch()
 
     def kill(self, account_id: UUID) -> None:
         """Stop an account's entries until `resume`; latched through restarts."""
@@ -174,15 +173,6 @@ class Engine:
             events.append(Envelope.wrap(breach, tenant_id=owner, now=now))
         if events:
             state.journal.write(events=events)
-
-    def _close_all(self, reason: CloseReason) -> None:
-        for desk in list(self.state.desks.values()):
-            due: list[tuple[Order, CloseReason]] = [
-                (order, reason) for order in desk.orders.values() if order.state == "filled"
-            ]
-            if due:
-                self._exits.close(desk, due)
-        self._exits.collect_acts()
 
     def _keep_guard(self, account_id: UUID, changes: dict[str, object]) -> None:
         desk = self.state.desks.get(account_id)

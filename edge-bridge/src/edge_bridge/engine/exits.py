@@ -129,7 +129,9 @@ class Exits:
             return "kill_switch"
         if order.exit_ns <= self._state.now_ns:
             return "horizon"
-        return "time_exit" if self.due_ns(desk, order) <= self._state.now_ns else None
+        if self.due_ns(desk, order) <= self._state.now_ns:
+            return "time_exit"
+        return "manual" if self._state.market_over else None
 
     def _tell_latch(self, desk: Desk) -> None:
         """Report that an account's own limits latched it, once a latch."""

@@ -5,6 +5,7 @@ unknown outcome; only the broker's books tell then, and only after they were rea
 request touch the position.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -12,9 +13,12 @@ from uuid import UUID
 
 from edge_bridge.engine.desk import Desk
 from edge_bridge.engine.models import Order
+from edge_bridge.engine.risk import refuse_close
 from edge_bridge.ports import (
     Action,
+    CancelRequest,
     Done,
+    OrderRequest,
     Rejected,
     SendHandle,
     SendResult,
@@ -28,6 +32,8 @@ RETRY_FIRST_NS = 1_000_000_000
 RETRY_MAX_NS = 60_000_000_000
 PAUSES_MAX = 10_000
 MARKET_CLOSED = 10_018
+CLOSED_PAUSE_NS = 900_000_000_000
+"""After a refusal for a closed market, should no newer price tell that it has opened."""
 NO_ANSWER = Unknown(0, "no answer in time")
 
 
@@ -50,12 +56,17 @@ class _Act:
     handle: SendHandle
     deadline: datetime
     order_key: str
+    symbol: str
 
 
 @dataclass(slots=True)
 class _Refusals:
     count: int = 0
     next_ns: int = 0
+    closed_symbol: str | None = None
+    """The market of this symbol was closed, as of a quote of the next time."""
+    closed_ns: int = 0
+    refused_ns: int = 0
 
 
 @dataclass(slots=True)
@@ -73,6 +84,8 @@ class Acts:
     """Closes, moves and cancellations: one at a time for each position or pending order."""
 
     wait: timedelta
+    market_open: Callable[[int], bool | None] = lambda _: None
+    """Whether the market's week is open at a market time; None when it is not known."""
     _flying: dict[Place, _Act] = field(default_factory=dict)
     _refused: dict[Place, _Refusals] = field(default_factory=dict)
 
@@ -84,7 +97,19 @@ class Acts:
         if _place(desk, purpose, subject) in self._flying:
             return False
         refused = self._refused.get((desk.account.account_id, purpose, subject))
-        return refused is None or now_ns >= refused.next_ns
+        if refused is None:
+            return True
+        return now_ns >= refused.next_ns and self._may_be_open(desk, refused, now_ns)
+
+    def _may_be_open(self, desk: Desk, refused: _Refusals, now_ns: int) -> bool:
+        """Whether a market that was closed may have opened: a newer price, or time, tells."""
+        if refused.closed_symbol is None:
+            return True
+        quote = desk.read_quote(refused.closed_symbol)
+        if quote is not None and quote.time_ns > refused.closed_ns:
+            return True
+        closed = refuse_close(self.market_open(now_ns)) is not None
+        return not closed and now_ns - refused.refused_ns >= CLOSED_PAUSE_NS
 
     def begin(
         self,
@@ -98,7 +123,7 @@ class Acts:
     ) -> None:
         """Hand a request over. The caller asked `may_begin`."""
         handle = desk.terminal.begin(action)
-        act = _Act(desk, purpose, handle, now + self.wait, order_key)
+        act = _Act(desk, purpose, handle, now + self.wait, order_key, _find_symbol(action))
         self._flying[_place(desk, purpose, subject)] = act
 
     def collect(self, now: datetime, now_ns: int) -> list[Answer]:
@@ -111,6 +136,8 @@ class Acts:
             del self._flying[place]
             result = result or NO_ANSWER
             self._note((place[0], act.purpose, place[2]), result, now_ns)
+            if isinstance(result, Rejected) and result.code == MARKET_CLOSED:
+                self._note_closed((place[0], act.purpose, place[2]), act, now_ns)
             answers.append(Answer(act.desk, act.purpose, act.order_key, result))
         return answers
 
@@ -135,6 +162,19 @@ class Acts:
                 known = self._refused.setdefault(place, _Refusals())
                 pause = min(RETRY_MAX_NS, RETRY_FIRST_NS << min(known.count, 10))
                 known.count, known.next_ns = known.count + 1, now_ns + pause
+                known.closed_symbol = None
+
+    def _note_closed(self, place: Place, act: _Act, now_ns: int) -> None:
+        """Wait for the market rather than asking again and again."""
+        quote, refused = act.desk.read_quote(act.symbol), self._refused[place]
+        refused.closed_symbol, refused.refused_ns = act.symbol, now_ns
+        refused.closed_ns = 0 if quote is None else quote.time_ns
+
+
+def _find_symbol(action: Action) -> str:
+    if isinstance(action, OrderRequest | CancelRequest):
+        return action.symbol
+    return action.position.symbol
 
 
 def _place(desk: Desk, purpose: Purpose, subject: int) -> Place:

@@ -10,7 +10,7 @@ from contracts.envelope import Envelope
 from contracts.trading_engine import AccountLinked
 from edge_bridge.engine.models import Order
 from edge_bridge.errors import StorageFull
-from edge_bridge.ports import Deal, Position, Terminal
+from edge_bridge.ports import Books, Deal, Position, Terminal
 
 __all__ = [
     "BusinessClock",
@@ -75,5 +75,5 @@ class Settlement:
 class Reconcile(Protocol):
     """Compares an account's orders with its broker. Raises TerminalUnavailable."""
 
-    def __call__(self, terminal: Terminal, orders: Sequence[Order], now: datetime) -> Settlement:
+    def __call__(self, terminal: Books, orders: Sequence[Order], now: datetime) -> Settlement:
         """Judge every order of the account that is not over, and every position."""

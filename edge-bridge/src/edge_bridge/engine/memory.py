@@ -7,8 +7,11 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from uuid import UUID
 
+from edge_bridge.engine.models import Order
+
 PAIRS_KEPT = 500_000
 """So many (signal, account), (signal, tenant) and (bar, tenant) pairs are remembered each."""
+ENDED_KEPT = 20_000
 
 
 class Pairs:
@@ -44,3 +47,23 @@ class Pairs:
 
 
 _NOTHING: dict[UUID, object] = {}
+
+
+class EndedOrders:
+    """Orders that were told not to be executed, by account and magic, the newest kept."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[UUID, int], UUID] = OrderedDict()
+
+    def note(self, order: Order) -> None:
+        """An order is over without a fill."""
+        if order.magic:
+            self._known[(order.account_id, order.magic)] = order.order_id
+            if len(self._known) > ENDED_KEPT:
+                self._known.popitem(last=False)
+
+    def find(self, account_id: UUID, magic: int) -> UUID | None:
+        """The order under a magic on an account, if it was told not to be executed."""
+        return self._known.get((account_id, magic))

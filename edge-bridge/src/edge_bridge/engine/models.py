@@ -107,6 +107,9 @@ class Order:
     """The newest deal that is in it."""
     part_sent: bool = False
     """Whether the planned partial close left; it leaves once."""
+    asked_stop: int = 0
+    """The stop that we asked for last, and why: known after a restart too."""
+    asked_reason: Literal["trailing", "break_even"] | None = None
     moved_ns: int = 0
     """Market time at which the stops were last seen to have changed."""
 

@@ -23,7 +23,7 @@ def read_deals(desk: Desk, orders: Sequence[Order]) -> Sequence[Deal] | None:
     """The deals since the oldest of these orders opened; None while the broker is silent."""
     since_ns = max(1, min(order.opened_ns for order in orders) - LOOK_BACK_NS)
     try:
-        return desk.terminal.deals_since(since_ns)
+        return desk.books.deals_since(since_ns)
     except TerminalUnavailable:
         return None
 
@@ -64,9 +64,8 @@ class PositionWatch:
         seen = position.stop_loss, position.take_profit
         if seen == (order.stop_loss, order.take_profit):
             return
-        asked = desk.moving.get(position.identifier)
-        ours = asked is not None and asked.stop_loss == position.stop_loss
-        reason = asked.reason if asked is not None and ours else "external"
+        ours = order.asked_reason is not None and order.asked_stop == position.stop_loss
+        reason = order.asked_reason if ours and order.asked_reason else "external"
         moved = replace(order, stop_loss=seen[0], take_profit=seen[1], moved_ns=self._state.now_ns)
         desk.orders[order.key] = moved
         into.records.append(moved.record)

@@ -5,6 +5,7 @@ again ever later, and given up until a better stop is due. The early part is ask
 its answer is lost, the broker's deals tell, and it is not asked for again.
 """
 
+from contextlib import suppress
 from dataclasses import replace
 
 from contracts.trading_limits import ExitPlan
@@ -88,7 +89,11 @@ class Protection:
             acts.forget(desk, "stops", subject)
         if not acts.may_begin(desk, "stops", subject, state.now_ns):
             return False
-        desk.moving[subject] = Asked(move.stop_loss, move.reason, state.now_ns)
+        asking = replace(order, asked_stop=move.stop_loss, asked_reason=move.reason)
+        with suppress(StorageFull):  # a tighter stop is always allowed; only its reason may be lost
+            state.journal.write(records=[asking.record], quiet=True)
+        desk.orders[order.key] = asking
+        desk.moving[subject] = Asked(move.stop_loss, state.now_ns)
         request = StopsRequest(position, move.stop_loss, position.take_profit)
         acts.begin(desk, "stops", subject, request, now=state.steady(), order_key=order.key)
         return True

@@ -5,6 +5,7 @@ Each is kept in the step that marks it done. What cannot be true changes nothing
 
 from uuid import UUID
 
+from contracts.ai_orchestration import SignalIssued
 from contracts.envelope import Envelope, Message, Meta
 from contracts.subscription_service import EntitlementsChanged, QuotaExhausted
 from contracts.trading_engine import (
@@ -66,6 +67,8 @@ class Reception:
                     records += [record] if record else []
                 else:
                     self._state.refused["NewsCalendarPublished"] += 1
+            case SignalIssued():  # the platform's models speak to all tenants, a tenant to none
+                self._state.refused["SignalIssued"] += 1
             case _:
                 pass
         return records

@@ -125,6 +125,8 @@ class Sending:
             trip_us = (perf_counter_ns() - flight.begun_ns) / 1_000
             state.promises.observe(flight.order.account_id, "order_round_trip_us", trip_us)
             settled = record_answer(flight.order, answer or NO_ANSWER, state.now_ns)
+            if settled.state == "rejected":
+                state.ended.note(settled)
             if settled.state == "unknown":
                 settled = replace(settled, unknown_at=now)
             del state.in_flight[settled.key]

@@ -38,7 +38,7 @@ class Books:
         flying = {each.order.magic for each in state.in_flight.values() if each.desk is desk}
         orders = [each for each in desk.orders.values() if each.magic not in flying]
         try:
-            settlement = self._reconcile(desk.terminal, orders, steady)
+            settlement = self._reconcile(desk.books, orders, steady)
         except TerminalUnavailable:
             desk.reconciled = False
             return
@@ -56,12 +56,13 @@ class Books:
     def _settle_order(
         self, desk: Desk, order: Order, settlement: Settlement, now: datetime, into: Changes
     ) -> None:
-        deal = settlement.filled.get(order.order_id)
+        state, deal = self._state, settlement.filled.get(order.order_id)
         settled = order
         if deal is not None:
             settled = _fill(order, deal)
         elif order.order_id in settlement.absent:
             settled = order.move("rejected", reason=NOT_EXECUTED)
+            state.ended.note(settled)
         elif order.state == "intended":
             settled = order.move("unknown", reason="interrupted", unknown_at=now)
         if settled is order:
@@ -70,14 +71,18 @@ class Books:
         into.records.append(settled.record)
         event = report_outcome(settled, now)
         if event is None:
-            note_unknown(self._state, desk, settled, now, into)
+            note_unknown(state, desk, settled, now, into)
             return
         into.events.append(event)
         name = f"order_unknown/{order.order_id}"
-        self._state.differences.settle(desk.account, name, now, into)
+        state.differences.settle(desk.account, name, now, into)
 
     def _adopt(self, desk: Desk, now: datetime, into: Changes) -> None:
-        """Take in external positions that are new, let go of those that are gone."""
+        """Take in external positions that are new, let go of those that are gone.
+
+        One under the magic of an order that was told not to be executed is that order, executed
+        after all. What was told stays told: it is external, named by the order's id.
+        """
         differences, account = self._state.differences, desk.account
         there: set[str] = set()
         for position in desk.external:
@@ -86,7 +91,8 @@ class Books:
                 subject=str(position.identifier), volume=position.volume, symbol=position.symbol,
             )  # fmt: skip
             there.add(found.subject)
-            differences.note(account, found, now, into, position=position.ticket)
+            late = self._state.ended.find(account.account_id, position.magic)
+            differences.note(account, found, now, into, position=position.ticket, order_id=late)
         for known in differences.of(account.account_id, "external_position"):
             if known.subject not in there:
                 differences.tell_gone(account, known, now, into)

@@ -16,7 +16,7 @@ from edge_bridge.engine.guard import Guard
 from edge_bridge.engine.journal import BusinessClock, Record
 from edge_bridge.engine.limits import LimitBook, RiskLimits
 from edge_bridge.engine.market_watch import MarketWatch
-from edge_bridge.engine.memory import Pairs
+from edge_bridge.engine.memory import EndedOrders, Pairs
 from edge_bridge.engine.models import Delivery, Order, read_value
 from edge_bridge.engine.pen import Pen
 from edge_bridge.engine.quota import DailyQuota
@@ -66,6 +66,8 @@ class EngineState:
     """(signal, tenant) -> the day the prediction counts for."""
     bars: Pairs = field(default_factory=Pairs)
     """(bar, tenant) -> the signal that was acted on."""
+    ended: EndedOrders = field(default_factory=EndedOrders)
+    """Orders told not to be executed, should one of them show up at the broker."""
     orders: dict[UUID, dict[str, Order]] = field(default_factory=dict)
     """Orders that are not over, by account: handed to the desk when it opens."""
     sent: dict[UUID, list[int]] = field(default_factory=dict)
@@ -76,6 +78,8 @@ class EngineState:
     """Orders that were handed over and have not answered, by key."""
     told_killed: dict[UUID, str] = field(default_factory=dict)
     """Accounts whose own latch was reported, and its reason."""
+    market_over: bool = False
+    """The data is over: what still opens is closed."""
     refused: Counter[str] = field(default_factory=Counter)
     """Messages that changed nothing because they cannot be true, by type."""
     orders_made: int = 0
@@ -85,8 +89,11 @@ class EngineState:
 
     def __post_init__(self) -> None:
         self.limit_book = LimitBook(self.limits)
-        self.acts = Acts(self.timing.answer_wait)
+        self.acts = Acts(self.timing.answer_wait, self._is_market_open)
         self.promises = Promises(self.timing.sla_limits, self.timing.sla_window_s)
+
+    def _is_market_open(self, now_ns: int) -> bool | None:
+        return self.market.calendar.find_market_week(now_ns).open
 
     def steady(self) -> datetime:
         """Now, for measuring waits: the wall clock of the start and what has passed since."""
@@ -145,6 +152,8 @@ class EngineState:
             self.remember(order)
             if order.delivered_day is not None:
                 self.note_delivered(order.signal_id, order.tenant_id, order.delivered_day)
+            if order.state == "rejected":
+                self.ended.note(order)
             if order.state not in _OVER:
                 self.orders.setdefault(order.account_id, {})[order.key] = order
             if order.magic:

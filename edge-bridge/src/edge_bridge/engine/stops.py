@@ -6,7 +6,7 @@ A stop is only ever moved towards the price, and never nearer to it than the bro
 from typing import NamedTuple
 
 from contracts.trading_limits import ExitPlan
-from edge_bridge.engine.desk import StopsReason
+from edge_bridge.engine.desk import MoveReason
 from edge_bridge.ports import Instrument, Position, Quote
 
 
@@ -14,7 +14,7 @@ class Move(NamedTuple):
     """A stop that is better than the one there is."""
 
     stop_loss: int
-    reason: StopsReason
+    reason: MoveReason
 
 
 def measure_profit(position: Position, quote: Quote) -> int:

@@ -1,12 +1,13 @@
 """What an engaged kill switch does besides refusing entries: cancels, and flattens when asked to.
 
 Every pending order of the account is cancelled, whoever placed it. Flattening closes our positions
-(see exits.py) and the external ones that were adopted: a human asked for a flat account.
+(see exits.py) and the external ones that were adopted: a human asked for a flat account. On an
+account that is not linked any more only our own positions are touched: the rest may be another's.
 """
 
 from edge_bridge.engine.desk import Desk
 from edge_bridge.engine.state import EngineState
-from edge_bridge.ports import CancelRequest, CloseRequest, TerminalUnavailable
+from edge_bridge.ports import CancelRequest, CloseRequest, SymbolUnknown, TerminalUnavailable
 
 
 class Sweep:
@@ -18,6 +19,8 @@ class Sweep:
     def sweep(self, desk: Desk) -> None:
         """Hand over what has to go. Asked again until nothing is left: a cancellation or a close
         names its order or position, so a repetition is harmless."""
+        if not desk.account.active:
+            return
         owner = desk.account.tenant_id
         switches = self._state.switches
         if desk.cancel_due and switches.is_engaged(owner):
@@ -28,7 +31,7 @@ class Sweep:
     def _cancel(self, desk: Desk) -> None:
         try:
             pending = desk.terminal.pending_orders()
-        except TerminalUnavailable:
+        except (TerminalUnavailable, SymbolUnknown):
             return
         desk.cancel_due = bool(pending)
         state = self._state

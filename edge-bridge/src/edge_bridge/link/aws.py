@@ -28,6 +28,9 @@ READ_TIMEOUT_S = 15
 VISIBILITY_S = 5
 """Storing a message takes milliseconds; one that we died with comes back soon."""
 ERRORS = (BotoCoreError, ClientError)
+ENTRY_FAULTS = frozenset({"InvalidArgument", "MalformedDetail", "RedactionFailure"})
+"""Of the bus: the entry itself is wrong. Any other code (throttled, internal, not allowed to write)
+says nothing against the message, and it is sent again until it is taken."""
 
 
 class Sender(Protocol):
@@ -101,7 +104,7 @@ class EventBus:
         for row, entry in zip(rows, answer["Entries"], strict=True):
             if entry.get("EventId"):
                 taken.sent.append(row)
-            elif entry.get("ErrorCode") not in ("ThrottlingException", "InternalFailure"):
+            elif entry.get("ErrorCode") in ENTRY_FAULTS:
                 taken.refused.append(row)
         return taken
 

@@ -88,7 +88,7 @@ class Inbox:
         while not self._stopping.is_set():
             try:
                 stored = self._intake.receive(0 if self._eager_s else LONG_POLL_S)
-                if stored.handles:
+                if stored.handles or stored.envelopes:
                     self._take_in(stored)
                 elif self._eager_s:
                     self._pause()

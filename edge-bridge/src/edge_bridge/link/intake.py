@@ -2,11 +2,13 @@
 
 What comes twice is known by its event id. What cannot be read (unknown type or version, not JSON)
 is put back: the queue's redrive policy moves it to the dead-letter queue. What cannot be stored
-stays in the queue.
+stays in the queue and comes again later; an order to stop is obeyed meanwhile, for it does no harm
+twice.
 """
 
 import json
 import logging
+import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -14,11 +16,14 @@ from pydantic import ValidationError
 
 from contracts.envelope import Envelope
 from contracts.registry import UnknownMessage, UnknownSchemaVersion, parse_envelope
+from contracts.trading_engine import EngageKillSwitch
 from edge_bridge.errors import StorageFull
-from edge_bridge.link.aws import Received
+from edge_bridge.link.aws import ERRORS, Received
 from edge_bridge.link.journal import InboxRow, Journal
 
 PUT_BACK_S = 1
+UNSTORED_BACK_S = 600
+"""A queue gives up on what came a few times: on a full disk messages come seldom."""
 _UNREADABLE = (
     ValueError, KeyError, TypeError, UnknownMessage, UnknownSchemaVersion, ValidationError,
 )  # fmt: skip
@@ -65,15 +70,18 @@ class Intake:
             envelope = self._read(message)
             if envelope is None:
                 self.unreadable += 1
-                self._source.put_back(message.handle, PUT_BACK_S)
+                self._put_back(message.handle, PUT_BACK_S)
                 continue
             row = InboxRow(
                 str(envelope.meta.event_id), envelope.detail_type, envelope.to_json()
             )  # fmt: skip
             try:
                 is_new = self._journal.store_message(row)
-            except StorageFull as error:
+            except (StorageFull, sqlite3.Error) as error:
                 _log.error("a message stays in the queue, the journal took none: %s", error)
+                self._put_back(message.handle, UNSTORED_BACK_S)
+                if isinstance(envelope.data, EngageKillSwitch):
+                    stored.envelopes.append(envelope)
                 continue
             if is_new:
                 stored.envelopes.append(envelope)
@@ -84,6 +92,16 @@ class Intake:
         """Let the queue forget what is stored; one that stays comes again and is known."""
         if handles:
             self._source.delete(handles)
+
+    def _put_back(self, handle: str, seconds: int) -> None:
+        """Let a message come again; if that fails too, it comes when the queue thinks it lost.
+
+        It must not end the poll: what was stored before it would never be handed over.
+        """
+        try:
+            self._source.put_back(handle, seconds)
+        except ERRORS as error:
+            _log.warning("a message was not put back: %s", error)
 
     def _read(self, message: Received) -> Envelope | None:
         try:

@@ -32,6 +32,8 @@ class IntentLog:
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
         self._file = os.open(path, flags, 0o600)
         self.size = 0
+        self._torn = False
+        """Whether something of a failed write may still be behind the last whole step."""
         self.found: list[tuple[int, list[Record]]] = []
         """Steps that an earlier process left, oldest first."""
         self._read(path.read_bytes())
@@ -58,7 +60,14 @@ class IntentLog:
         return end
 
     def append(self, step: int, records: Sequence[Record]) -> None:
-        """Write a step wholly or not at all. Raises StorageFull."""
+        """Write a step wholly or not at all. Raises StorageFull.
+
+        Behind a torn step nothing may be written: the next start would cut it off with it.
+        """
+        if self._torn:
+            self._cut_back()
+        if self._torn:
+            raise StorageFull("a torn intention cannot be cut off, so none may follow it")
         body = orjson.dumps(records)
         line = b"%016x %08x %08x %b\n" % (step, len(body), _check(step, body), body)
         try:
@@ -75,7 +84,9 @@ class IntentLog:
         """Take back what a failed write left; if that fails too, its checksum gives it away."""
         try:
             os.ftruncate(self._file, self.size)
+            self._torn = False
         except OSError as error:
+            self._torn = True
             _log.error("a torn intention cannot be cut off now: %s", error)
 
     def clear(self) -> None:

@@ -2,10 +2,12 @@
 
 A thread of its own. A message leaves the journal only after the other side took it; a crash in
 between sends it again under the same event id. A message that the other side refuses as it is, is
-set aside after some tries, so that it cannot stop the ones behind it.
+set aside after some tries, so that it cannot stop the ones behind it. Whatever the disk says, the
+thread lives on and tries again.
 """
 
 import logging
+import sqlite3
 import threading
 import time
 from collections import Counter
@@ -22,6 +24,8 @@ BACKOFF_FIRST_S = 0.05
 BACKOFF_MAX_S = 5.0
 REFUSALS_MAX = 5
 CHECKPOINT_ROWS = 500
+CHECKPOINT_EVERY_S = 30.0
+"""Steps that send nothing grow the write-ahead log too, and so does every step of an outage."""
 LANES: tuple[Lane, ...] = ("bus", "market")
 
 _log = logging.getLogger(__name__)
@@ -38,6 +42,8 @@ class Publisher:
         self._refusals: Counter[tuple[Lane, int]] = Counter()
         self._since_checkpoint = 0
         self._failures = 0
+        self.pause_s = 0.0
+        """How long the thread leaves the other side alone after a call that led to nothing."""
         self._gone: dict[Lane, list[OutboxRow]] = {"bus": [], "market": []}
         """Taken by the other side, and not forgotten here yet: the disk was full."""
         self._started = False
@@ -75,14 +81,25 @@ class Publisher:
         return True
 
     def _run(self) -> None:
+        checkpoint_at = time.monotonic() + CHECKPOINT_EVERY_S
         while not self._stopping.is_set():
             self._work.wait(IDLE_WAIT_S)
             self._work.clear()
             while not self._stopping.is_set() and self.drain_once():
                 pass
+            if time.monotonic() >= checkpoint_at:
+                self._checkpoint()
+                checkpoint_at = time.monotonic() + CHECKPOINT_EVERY_S
+            if self.pause_s:
+                self._stopping.wait(self.pause_s)
+                self._work.set()
 
     def drain_once(self) -> bool:
-        """Send one call's worth; False when there was nothing to do or nothing worked."""
+        """Send one call's worth; False when there was nothing to do or nothing worked.
+
+        Never waits: how long to leave the other side alone is in `pause_s`.
+        """
+        self.pause_s = 0.0
         try:
             for lane in LANES:
                 if self._gone[lane]:
@@ -90,8 +107,8 @@ class Publisher:
                 rows = self._journal.read_outbox(lane, ENTRIES_MAX)
                 if rows:
                     return self._send(lane, rows)
-        except StorageFull as error:
-            self._back_off(f"what was sent cannot be forgotten: {error}")
+        except (StorageFull, sqlite3.Error) as error:
+            self._back_off(f"the journal does not answer, or forgets nothing: {error}")
         return False
 
     def _send(self, lane: Lane, rows: list[OutboxRow]) -> bool:
@@ -125,12 +142,17 @@ class Publisher:
             self._progress.notify_all()
         self._since_checkpoint += len(gone)
         if self._since_checkpoint >= CHECKPOINT_ROWS:
-            self._since_checkpoint = 0
+            self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        """Shorten the write-ahead log; a disk that takes nothing is asked again later."""
+        self._since_checkpoint = 0
+        try:
             self._journal.checkpoint()
+        except (StorageFull, sqlite3.Error) as error:
+            _log.warning("the write-ahead log stays as it is for now: %s", error)
 
     def _back_off(self, fact: str) -> None:
         self._failures += 1
-        pause = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(self._failures - 1, 10))
-        _log.warning("%s; again in %.2f s", fact, pause)
-        self._stopping.wait(pause)
-        self._work.set()
+        self.pause_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(self._failures - 1, 10))
+        _log.warning("%s; again in %.2f s", fact, self.pause_s)

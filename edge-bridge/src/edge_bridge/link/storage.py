@@ -12,8 +12,14 @@ from typing import NoReturn
 
 from edge_bridge.errors import StorageFull
 
-FULL_CODES = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
-"""No space, also where the file system tells it as a failed write."""
+FULL_CODES = frozenset(
+    {
+        sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED,
+    }
+)  # fmt: skip
+"""No space, also where the file system tells it as a failed write; or another program (a backup, a
+virus scanner) holds the file for too long. Nothing was written, and the step may come again."""
 PRIMARY_MASK = 0xFF
 
 
@@ -49,5 +55,5 @@ class Storage:
         code = getattr(error, "sqlite_errorcode", 0) & PRIMARY_MASK
         if code in FULL_CODES:
             self.full = True
-            raise StorageFull(f"{error}; free space, what waits is written then") from error
+            raise StorageFull(f"{error}; what waits is written once the disk takes it") from error
         raise error

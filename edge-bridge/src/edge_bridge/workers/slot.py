@@ -141,8 +141,7 @@ class Slot:
                 self.watch.note_lost(now_ns, reason)
                 self._house.tell(self)  # it may be back within the same reading
             case Kind.FAILED:
-                refused, *rest = read_json(frame.payload)
-                self._failure = _read_reason(rest)
+                refused, self._failure = _read_failure(read_json(frame.payload))
                 if refused:
                     self.watch.note_refused(now_ns, self._failure)
             case _:
@@ -222,6 +221,13 @@ def _mark(ticks: Ticks, before: FeedMark | None) -> FeedMark:
 def _read_ready(content: list[Any]) -> tuple[str, AccountState]:
     account_id, row = content
     return str(account_id), messages.read_account(row)
+
+
+def _read_failure(content: object) -> tuple[bool, str]:
+    match content:
+        case [bool(refused), *reason]:
+            return refused, _read_reason(reason)
+    raise WireBroken("a failure that says nothing")
 
 
 def _read_reason(content: object) -> str:
