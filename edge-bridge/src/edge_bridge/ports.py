@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from edge_bridge.quick import quick
 from edge_bridge.values import (
     LOT,
     AccountState,
@@ -69,6 +70,7 @@ __all__ = [
     "Timeframe",
     "Unknown",
     "WrongTerminal",
+    "quick",
 ]
 
 
@@ -99,6 +101,7 @@ class SendHandle(Protocol):
         """Look for the answer without waiting; None while there is none. Asked again, the same."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Answered:
     """The handle of a request that was answered at once."""
