@@ -14,7 +14,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from contracts.ai_orchestration import Direction, SignalIssued
-from contracts.envelope import Contract, Meta
+from contracts.envelope import Contract
 from contracts.ids import NAMESPACE
 from contracts.trading_reasons import CloseReason, DenialReason
 from edge_bridge.ports import Position, quick
@@ -48,16 +48,6 @@ class Cause:
 
     event_id: UUID
     correlation_id: UUID
-
-    def as_meta(self, now: datetime) -> Meta:
-        """The cause as an envelope's `wrap` wants it."""
-        return Meta(
-            event_id=self.event_id,
-            tenant_id=None,
-            occurred_at=now,
-            correlation_id=self.correlation_id,
-            schema_version=1,
-        )
 
 
 @quick
