@@ -214,12 +214,6 @@ def read_position(row: PositionStruct, scale: int, minor: int, clock: BrokerCloc
 
 def read_deal(row: DealStruct, scale: int, minor: int, clock: BrokerClock) -> Deal:
     """Read a buy or sell; a fee counts as commission."""
-    return _read_deal(row, scale, minor, clock)  # type: ignore[arg-type] # it is a tuple
-
-
-@lru_cache(maxsize=4_096)
-def _read_deal(row: DealStruct, scale: int, minor: int, clock: BrokerClock) -> Deal:
-    """Kept, because a deal is final and the same few are read at every close."""
     return Deal(
         ticket=row.ticket,
         order=row.order,
@@ -273,6 +267,7 @@ def to_hundredths(volume: float) -> int:
     return max(round(volume * LOT), 1 if volume > 0 else 0)
 
 
+@lru_cache(maxsize=4_096)
 def to_decimal(value: float) -> Decimal:
     """The shortest decimal that reads back as the same float."""
     return Decimal(repr(float(value)))

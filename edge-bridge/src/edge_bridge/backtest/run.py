@@ -25,7 +25,7 @@ from edge_bridge.backtest.market import Market
 from edge_bridge.backtest.signals import PlannedSignal, SignalSource, open_source
 from edge_bridge.bridge.bars import MINUTE_NS
 from edge_bridge.engine.engine import NEVER_NS, Engine
-from edge_bridge.ports import Deal, Position
+from edge_bridge.ports import Deal, Position, quick
 from edge_bridge.reconcile import Reconciler
 from edge_bridge.times import instant
 
@@ -54,6 +54,7 @@ class MarketClock:
         return instant(self.now_ns)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Sample:
     """The account at one look; money in cents."""

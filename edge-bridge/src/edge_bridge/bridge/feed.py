@@ -16,9 +16,8 @@ from edge_bridge.bridge.hours import MarketHours
 from edge_bridge.bridge.market import MarketBridge
 from edge_bridge.bridge.symbols import SymbolMap
 from edge_bridge.bridge.ticks import TickChunk
-from edge_bridge.errors import StorageFull
 from edge_bridge.link.outbox import OutboxGuard
-from edge_bridge.ports import SymbolUnknown, TerminalUnavailable, TickColumns
+from edge_bridge.ports import StorageFull, SymbolUnknown, TerminalUnavailable, TickColumns
 from edge_bridge.times import instant
 
 QUESTIONS_MAX = 50

@@ -9,7 +9,6 @@ from uuid import UUID
 from contracts.envelope import Envelope
 from contracts.trading_engine import AccountLinked
 from edge_bridge.engine.models import Order
-from edge_bridge.errors import StorageFull
 from edge_bridge.ports import Books, Deal, Position, Terminal
 
 __all__ = [

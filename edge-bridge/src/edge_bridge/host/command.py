@@ -13,6 +13,7 @@ from edge_bridge.errors import EdgeError
 from edge_bridge.host.config import read_config
 from edge_bridge.host.live import LiveEdge
 from edge_bridge.host.logs import start_logs
+from edge_bridge.ports import StorageFull
 
 EXIT_STOPPED = 0
 EXIT_FAILED = 2
@@ -43,7 +44,7 @@ def run_command(arguments: Sequence[str]) -> int:
         edge = LiveEdge(config)
         gc.freeze()  # what lives for the whole run need not be looked at by every collection
         edge.run(stop.is_set)
-    except EdgeError as error:
+    except (EdgeError, StorageFull) as error:
         _log.error("%s: %s", type(error).__name__, error)
         return EXIT_FAILED
     return EXIT_STOPPED

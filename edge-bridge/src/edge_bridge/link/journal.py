@@ -17,7 +17,6 @@ from uuid import UUID
 
 from contracts.envelope import Envelope
 from edge_bridge.engine.journal import Record
-from edge_bridge.errors import StorageFull
 from edge_bridge.link.intents import BYTES_KEPT, BYTES_MAX, IntentLog
 from edge_bridge.link.outbox import Lane, OutboxGauge, WrittenMessage
 from edge_bridge.link.schema import (
@@ -29,6 +28,7 @@ from edge_bridge.link.schema import (
     make_row,
 )
 from edge_bridge.link.storage import Storage
+from edge_bridge.ports import StorageFull
 
 __all__ = ["InboxRow", "Journal", "Lane", "OutboxRow", "Record", "StorageFull"]
 
