@@ -48,10 +48,13 @@ class MarketClock:
 
     def __init__(self) -> None:
         self.now_ns = 0
+        self._known = 0, instant(0)
 
     def now(self) -> datetime:
         """The market time as an instant."""
-        return instant(self.now_ns)
+        if self._known[0] != self.now_ns:
+            self._known = self.now_ns, instant(self.now_ns)
+        return self._known[1]
 
 
 @quick
