@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +22,9 @@ from edge_bridge.ports import (
     Terminal,
     Unknown,
 )
+from edge_bridge.workers.launch import Program
 from tests.edge_bridge.adapters.terminals import ACCOUNT, EURUSD, make_terminal, move_price
+from tests.edge_bridge.workers.host import Host
 
 EURUSD_M = replace(make_forex_symbol("EURUSD", 5), name="EURUSD.m")
 
@@ -64,6 +67,16 @@ def test_a_terminal_conforms(make: Callable[[], Callable[[], Terminal]]) -> None
     assert command.run_checks(bench, said.append) == 0, "\n".join(said)
     assert len(said) == len(CHECKS)
     assert bench.terminal.positions() == []
+
+
+def test_a_terminal_in_another_process_conforms(tmp_path: Path) -> None:
+    said: list[str] = []
+    with Host(tmp_path, program=Program()) as host:
+        remote = host.serve(1)
+        for number in range(0, 600, 60):
+            host.move_price(*(110_000 + (number + n) % 7 for n in range(60)))
+        bench = Bench(lambda: remote, "EURUSD", patience_s=5.0, owns_connection=False)
+        assert command.run_checks(bench, said.append) == 0, "\n".join(said)
 
 
 class Liar:

@@ -24,6 +24,8 @@ class Bench:
     magic: int = 771_000_001
     patience_s: float = 10.0
     sleep: Callable[[float], None] = time.sleep
+    owns_connection: bool = True
+    """Whether `disconnect` really closes; a worker's connection is its supervisor's."""
     terminal: Terminal = field(init=False)
 
     def __post_init__(self) -> None:

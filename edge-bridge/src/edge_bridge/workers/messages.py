@@ -203,8 +203,8 @@ def write_result(result: SendResult) -> Row:
     match result:
         case Done():
             return ["done", *_write_done(result)]
-        case Rejected(code, reason):
-            return ["rejected", code, reason]
+        case Rejected(code, reason, kind):
+            return ["rejected", code, reason, kind]
         case Unknown(code, reason):
             return ["unknown", code, reason]
 
