@@ -70,6 +70,13 @@ class MortalJournal:
             self.inner.write(**step)
         raise HostCrashed
 
+    def has_message(self, event_id: UUID) -> bool:
+        """Whether a message is stored."""
+        rows = self.inner._reader.execute(
+            "SELECT 1 FROM inbox WHERE event_id = ?", (str(event_id),)
+        )
+        return rows.fetchone() is not None
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
 
@@ -84,7 +91,8 @@ class Host:
     links: dict[UUID, Link]
     queue: SimQueue
     senders: dict[str, SimSender]
-    on_handled: Callable[[Envelope], None]
+    on_handled: Callable[[Envelope, bool], None]
+    """Takes a message that is about to be handled, and whether it is stored."""
     now_ns: int
     monotonic: Callable[[], float]
     handled: int = 0
@@ -110,7 +118,7 @@ class Host:
         return None if link is None else ChaosTerminal(link)
 
     def handle(self, envelope: Envelope) -> None:
-        self.on_handled(envelope)
+        self.on_handled(envelope, self.journal.has_message(envelope.meta.event_id))
         self.engine.handle(envelope)
         self.handled += 1
 
