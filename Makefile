@@ -11,7 +11,7 @@ export PYTHONPATH := .:layers/contracts/src:layers/kit/src:edge-bridge/src
 export UV_PROJECT_ENVIRONMENT := .venv
 export SAM_CLI_TELEMETRY := 0
 
-PARALLEL := -n 2 --dist loadgroup --no-loadscope-reorder
+PARALLEL := -n 2 --dist loadscope --no-loadscope-reorder
 
 STRICT := layers/contracts/src layers/kit/src edge-bridge/src functions iac/local
 

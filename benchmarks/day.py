@@ -1,4 +1,4 @@
-"""A day of a busy host: 20 symbols, 2 million ticks, a publisher that drains; does memory grow?
+"""A day of a busy host: 20 symbols, 2 million ticks, 20 accounts that trade; does memory grow?
 
 `python -m benchmarks.day` plays the day minute by minute through bridge, journal and publisher, as
 a live host would but without waiting, and tells the resident memory after a tenth of it and at the
@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "edge-bridge" / "src"), str(ROOT / "layers" / "contracts" / "src")]
 
-from contracts.data_bridge import TIMEFRAME_SECONDS  # noqa: E402 - after the import roots
+from benchmarks.order_path import make_signal, open_engine  # noqa: E402 - after the import roots
+from contracts.data_bridge import TIMEFRAME_SECONDS  # noqa: E402
+from contracts.envelope import Envelope  # noqa: E402
 from edge_bridge.adapters.clock import BrokerClock  # noqa: E402
 from edge_bridge.bridge.market import MarketBridge  # noqa: E402
 from edge_bridge.bridge.ticks import Int64s, TickChunk, make_chunk  # noqa: E402
@@ -31,7 +34,7 @@ from edge_bridge.link.journal import Journal, OutboxRow  # noqa: E402
 from edge_bridge.link.outbox import Lane, OutboxBounds, OutboxGuard  # noqa: E402
 from edge_bridge.link.publisher import Publisher  # noqa: E402
 from edge_bridge.times import SystemClock  # noqa: E402
-from edge_bridge.values import Timeframe  # noqa: E402
+from edge_bridge.values import Quote, Timeframe  # noqa: E402
 
 S = 10**9
 MINUTE_NS, DAY_NS = 60 * S, 86_400 * S
@@ -40,6 +43,38 @@ MIDNIGHT_NS = 1_399_410_000 * S
 DIGITS = 5
 TIMEFRAMES: tuple[Timeframe, ...] = ("M1", *HIGHER)
 DRAIN_S = 60.0
+SIGNAL_MINUTES = 15
+
+
+class Traders:
+    """Accounts that trade one symbol of the day, with a journal of their own."""
+
+    def __init__(self, folder: Path, cloud: "Cloud", accounts: int) -> None:
+        self.engine, self._floor, self.journal, _ = open_engine(folder, accounts)
+        self.publisher = Publisher(self.journal, {"bus": cloud, "market": cloud})
+        self.publisher.start()
+        self._fed = 1
+
+    def pass_minute(self, day: TickChunk, places: list[int], minute: int, end_ns: int) -> None:
+        """Feed a minute's accepted ticks, let the engine look, trade each quarter of an hour."""
+        self._floor.feed(self._fed, day, places)
+        self._fed += len(day)
+        last = self._floor.last
+        if last is None:
+            return
+        self.engine.advance(end_ns, [Quote(day.symbol, last[2], last[3], last[1])])
+        if minute % SIGNAL_MINUTES == 0:
+            signal = make_signal(minute, end_ns)
+            now = datetime.now(UTC)
+            self.engine.handle(Envelope.wrap(signal, tenant_id=None, now=now))
+
+    def close(self) -> bool:
+        """End; tell whether everything was sent."""
+        drained = self.publisher.wait_below(0, DRAIN_S)
+        self.publisher.stop()
+        self.journal.close()
+        self._floor.close()
+        return drained
 
 
 class Cloud:
@@ -124,10 +159,11 @@ def read_memory() -> int | None:
     return pages * 4_096
 
 
-def run(ticks: int = 2_000_000, symbols: int = 20) -> dict[str, Any]:
+def run(ticks: int = 2_000_000, symbols: int = 20, accounts: int = 20) -> dict[str, Any]:
     """Play a day of so many ticks; return the figures."""
-    days = [make_day(f"SYM{n:02d}", ticks // symbols, n) for n in range(symbols)]
-    cloud, ours = Cloud(), BarDigest()
+    names = ["EURUSD", *(f"SYM{n:02d}" for n in range(1, symbols))]
+    days = [make_day(name, ticks // symbols, n) for n, name in enumerate(names)]
+    cloud, ours, told = Cloud(), BarDigest(), Cloud()
     senders: dict[Lane, Cloud] = {"bus": cloud, "market": cloud}
     memory: list[int | None] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -136,6 +172,7 @@ def run(ticks: int = 2_000_000, symbols: int = 20) -> dict[str, Any]:
         bridge = MarketBridge("day", {day.symbol: DIGITS for day in days}, journal, SystemClock())
         publisher = Publisher(journal, senders)
         publisher.start()
+        traders = Traders(Path(folder) / "engine", told, accounts)
         started = time.perf_counter()
         minutes = DAY_NS // MINUTE_NS
         waits = deepest = 0
@@ -146,7 +183,11 @@ def run(ticks: int = 2_000_000, symbols: int = 20) -> dict[str, Any]:
                 publisher.wait_below(2_000, 0.5)
             for day in days:
                 edges = np.searchsorted(day.ts_ns, [end_ns - MINUTE_NS, end_ns])
-                bridge.ingest(day.part(int(edges[0]), int(edges[1])))
+                part = day.part(int(edges[0]), int(edges[1]))
+                bridge.ingest(part)
+                if day is days[0]:
+                    places = bridge.find_accepted(day.symbol).tolist() if len(part) else []
+                    traders.pass_minute(part, places, minute, end_ns)
             bridge.advance(end_ns)
             bridge.commit({"minute": minute})
             for bar in bridge.take_bars():
@@ -157,7 +198,7 @@ def run(ticks: int = 2_000_000, symbols: int = 20) -> dict[str, Any]:
         bridge.flush()
         bridge.commit({})
         seconds = time.perf_counter() - started
-        drained = publisher.wait_below(0, DRAIN_S)
+        drained = publisher.wait_below(0, DRAIN_S) and traders.close()
         publisher.stop()
         journal.checkpoint()
         size = sum(path.stat().st_size for path in Path(folder).iterdir())
@@ -173,6 +214,8 @@ def run(ticks: int = 2_000_000, symbols: int = 20) -> dict[str, Any]:
         "rejected": rejected,
         "bars": ours.bars,
         "drift": ours.find_drift(at_once),
+        "accounts": accounts,
+        "orders_filled": told.taken["OrderFilled"],
         "sent": dict(cloud.taken),
         "sent_bytes": cloud.bytes,
         "all_sent": drained and cloud.taken["TickBatch"] == bridge.batches_made(),
@@ -195,7 +238,8 @@ def describe(result: dict[str, Any]) -> str:
     )
     drift = "no drift" if not result["drift"] else f"drift in {result['drift']}"
     return (
-        f"a day, {result['ticks']:,} ticks: {result['ticks_per_s']:,} ticks/s with the publisher"
+        f"a day, {result['ticks']:,} ticks, {result['accounts']} accounts with"
+        f" {result['orders_filled']:,} orders: {result['ticks_per_s']:,} ticks/s with the publisher"
         f" draining; {memory}; {result['bars']:,} bars of seven timeframes, {drift}; outbox at"
         f" most {result['outbox_rows_max']:,} messages, file {result['file_bytes'] / 1e6:.0f} MB"
     )

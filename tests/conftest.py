@@ -30,15 +30,24 @@ from tests.support.builders import FixedClock
 from tests.support.publisher import RecordingPublisher
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Two processes share the tests by file; what stands on the deployed stack is one of them."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        """One scope a file, and one for the stack's tests."""
+
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.split("::", 1)[0]
+            return "stack" if path.startswith(("tests/e2e/", "tests/iac/")) else path
+
+    return ByFile(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two processes share the tests by file; the deployed stack stands in one, and begins first."""
-    here = Path(__file__).parent
-    for item in items:
-        folder = item.path.relative_to(here).parts[0]
-        group = "stack" if folder in ("e2e", "iac") else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group").args[0] != "stack")  # type: ignore[union-attr]
+    """The stack's tests begin first: they take longest."""
+    items.sort(key=lambda item: not item.nodeid.startswith(("tests/e2e/", "tests/iac/")))
 
 
 class Stores:

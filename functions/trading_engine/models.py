@@ -241,7 +241,7 @@ class Position(BaseModel):
     digits: int
     direction: Direction
     volume: int
-    """As it was opened."""
+    """Of the whole position, the parts that were closed included."""
     volume_left: int
     position_ticket: int
     price_open: int
@@ -252,7 +252,7 @@ class Position(BaseModel):
     profit_cents: int | None
     """Of the whole position, the parts that were closed before included; null while it is open."""
     realised_cents: int
-    """Of the parts that were closed before the end."""
+    """What is earned for good: of the parts while it is open, then the same as the profit."""
     balance_cents: int | None
     close_reason: CloseReason | None
     closed_at: datetime | None

@@ -69,6 +69,7 @@ def describe_places(description: Mapping[str, Any]) -> Table:
     api = description["api"]
     rows = {
         "API": f"{api['url']}  (Host: {api['host_header']})",
+        "stream": description["websocket"],
         "AWS": description["aws_endpoint"],
         **{name: description[name] for name in ("postgres", "redis", "clickhouse")},
         **{f"sandbox {name}": url for name, url in description["sandboxes"].items()},

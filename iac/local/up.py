@@ -12,8 +12,9 @@ from typing import Any
 from rich.console import Console
 
 from iac.local.display import ProgressDisplay, describe_places
+from iac.local.edge import start_edge_host
 from iac.local.launcher import StackNotRunning, find_launcher, hold_launcher_lock, stop_launcher
-from iac.local.process import PartFailed
+from iac.local.process import Part, PartFailed
 from iac.local.release import migrate_and_deploy
 from iac.local.stack import ROOT, Progress, Stack, ignore_progress, start_stack
 
@@ -52,10 +53,11 @@ def run_up(aws: str, parts_only: bool, var: Path = VAR) -> None:
         with contextlib.ExitStack() as opened:
             with ProgressDisplay(console) as display:
                 stack = opened.enter_context(open_stack(var, display, aws, parts_only))
+                edge = None if parts_only else opened.enter_context(_open_edge(stack, display))
             console.print(f"\nReady in {time.monotonic() - began:.1f} s.\n")
             console.print(describe_places(stack.describe()), soft_wrap=True)
             console.print(f"\nAll of it, passwords too: {var / 'stack.json'}. Ctrl-C stops it.")
-            _watch(stack)
+            _watch(stack, edge)
     except KeyboardInterrupt:
         console.print("\nStopped.")
 
@@ -78,9 +80,25 @@ def _ignoring_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _watch(stack: Stack) -> None:
+@contextlib.contextmanager
+def _open_edge(stack: Stack, progress: Progress) -> Iterator[Part]:
+    """Run the edge beside the stack, for as long as the block lasts."""
+    began = time.monotonic()
+    progress("edge", "starting", 0.0)
+    part = start_edge_host(stack)
+    progress("edge", "ready", time.monotonic() - began)
+    try:
+        yield part
+    finally:
+        with _ignoring_signals():
+            part.stop()
+
+
+def _watch(stack: Stack, edge: Part | None) -> None:
     while True:
         part = stack.find_stopped_part()
+        if part is None and edge is not None and not edge.is_running():
+            part = edge
         if part is not None:
             raise PartFailed(
                 part.name, f"ended by itself (exit code {part.process.returncode})", part.log_file

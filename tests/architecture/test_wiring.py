@@ -53,6 +53,21 @@ def test_what_is_sent_to_a_room_is_what_its_consumer_takes(room: str) -> None:
     assert taken == sent_to(room) | WITHOUT_A_RULE.get(room, set())
 
 
+def test_the_edge_hears_who_may_trade_who_must_stop_and_whose_access_ended() -> None:
+    [edge] = [
+        rule["Properties"]["EventPattern"]["detail-type"]
+        for rule in resources("iac/rules.yaml", "AWS::Events::Rule").values()
+        if rule["Properties"]["Targets"][0]["Arn"]["Sub"].endswith("-${Stage}-edge")
+    ]
+    trading = {
+        "SignalIssued", "SignalWithheld", "AccountLinked", "AccountUnlinked",
+        "EntitlementsChanged", "QuotaExhausted", "TradingLimitsChanged", "NewsCalendarPublished",
+        "EngageKillSwitch", "ReleaseKillSwitch",
+    }  # fmt: skip
+    access = {"AccessRevoked", "TenantSuspended", "TenantReinstated", "TenantClosed"}
+    assert set(edge) == trading | access
+
+
 def test_analytics_hears_every_source_but_what_is_big_or_secret() -> None:
     rules = resources("iac/rules.yaml", "AWS::Events::Rule")
     pattern = rules["PerformanceAnalyticsRule"]["Properties"]["EventPattern"]

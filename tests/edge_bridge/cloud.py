@@ -26,9 +26,11 @@ REGION = "ap-southeast-3"
 STAGE = "test"
 BUS = f"sinyal-{STAGE}"
 TO_EDGE = ("SignalIssued", "SignalWithheld", "AccountLinked", "AccountUnlinked",
-           "EntitlementsChanged", "QuotaExhausted")  # fmt: skip
+           "EntitlementsChanged", "QuotaExhausted", "EngageKillSwitch", "ReleaseKillSwitch",
+           "TradingLimitsChanged", "NewsCalendarPublished")  # fmt: skip
 FROM_EDGE = ("BarClosed", "PredictionDelivered", "OrderFilled", "OrderRejected", "OrderDenied",
-             "PositionClosed")  # fmt: skip
+             "PositionClosed", "AccountConfirmed", "AccountHealthChanged", "KillSwitchChanged",
+             "StreamUsageRecorded")  # fmt: skip
 
 
 def environment(endpoint: str) -> dict[str, str]:

@@ -15,8 +15,8 @@ from edge_bridge.bridge.gaps import GapRules, S
 from edge_bridge.bridge.market import MarketBridge
 from edge_bridge.bridge.symbols import SymbolMap
 from edge_bridge.bridge.ticks import TickChunk, make_chunk
-from edge_bridge.errors import StorageFull
 from edge_bridge.link.outbox import OutboxBounds, OutboxGauge, OutboxGuard
+from edge_bridge.ports import StorageFull
 from tests.edge_bridge.dirty_ticks import START_NS
 from tests.edge_bridge.market_kit import KeptMessages, Memory, cut_out
 from tests.support.builders import FixedClock

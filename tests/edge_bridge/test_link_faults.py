@@ -13,7 +13,6 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from contracts.envelope import Envelope, Message
 from contracts.ids import uuid7
 from contracts.trading_engine import EngageKillSwitch
-from edge_bridge.errors import StorageFull
 from edge_bridge.link import aws, publisher
 from edge_bridge.link.aws import EventBus, Received
 from edge_bridge.link.inbox import Inbox
@@ -21,6 +20,7 @@ from edge_bridge.link.intake import Intake
 from edge_bridge.link.intents import IntentLog
 from edge_bridge.link.journal import InboxRow, Journal, OutboxRow
 from edge_bridge.link.publisher import Publisher
+from edge_bridge.ports import StorageFull
 from tests.edge_bridge.cloud import entitle, wrap
 from tests.edge_bridge.test_link import Ear, all_taken, events, wait_for
 

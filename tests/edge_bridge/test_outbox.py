@@ -9,11 +9,11 @@ import pytest
 
 from contracts.ids import uuid7
 from edge_bridge.bridge.market import MarketBridge
-from edge_bridge.errors import StorageFull
 from edge_bridge.link.aws import Taken
 from edge_bridge.link.journal import InboxRow, Journal, OutboxRow
 from edge_bridge.link.outbox import OutboxBounds, OutboxGauge, OutboxGuard, WrittenMessage
 from edge_bridge.link.publisher import Publisher
+from edge_bridge.ports import StorageFull
 from tests.edge_bridge.dirty_ticks import make_dirty_ticks, to_chunk
 from tests.edge_bridge.test_link import Ear, all_taken
 from tests.support.builders import NOW, FixedClock

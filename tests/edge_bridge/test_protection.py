@@ -1,6 +1,7 @@
 """Stops only tighten, keep their distance and their pace; a part is closed once."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -129,6 +130,36 @@ def test_a_part_is_closed_once_and_told_with_what_is_left(edge: Edge) -> None:
     edge.engine.end_market(edge.now_ns)
     (closed,) = edge.said(PositionClosed)
     assert (closed.volume, closed.profit_cents) == (25, 1_000 + 15 * 150)
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_close_tells_the_whole_profit_as_the_brokers_deals_add_up(
+    tmp_path: Path, seen: bool
+) -> None:
+    """Parts and costs of opening included, whether or not the parts were seen before the end."""
+    edge = Edge(tmp_path)
+    edge.floor._symbol = replace(edge.floor._symbol, commission_per_lot=700)
+    edge.tick()
+    desk = open_position(edge, partial_close_at=100, partial_close_bp=4_000)
+    edge.tick(ASK + 100)
+    edge.tick(ASK + 50)
+    desk.terminal.close_position(desk.terminal.positions()[0], volume=5)
+    if seen:
+        edge.tick(ASK + 50)
+    desk.terminal.close_position(desk.terminal.positions()[0])
+    edge.tick(ASK - 30)
+    (closed,) = edge.said(PositionClosed)
+    deals = desk.terminal.deals_since(1)
+    own = [deal for deal in deals if deal.position == closed.position_ticket]
+    exits = [deal for deal in own if deal.entry == "out"]
+    assert [deal.volume for deal in exits] == [10, 5, 10]
+    assert all(deal.commission < 0 for deal in own)
+    assert closed.profit_cents == sum(d.profit + d.commission + d.swap for d in own)
+    assert closed.balance_cents == 1_000_000 + closed.profit_cents
+    assert closed.volume == sum(deal.volume for deal in exits) == 25
+    parts = [part.profit_cents for part in edge.said(PositionReduced)]
+    assert parts == [d.profit + d.commission + d.swap for d in exits[: 2 if seen else 1]]
+    edge.close()
 
 
 def test_a_refused_part_is_asked_for_again(edge: Edge) -> None:

@@ -18,7 +18,14 @@ def _replay(arguments: Sequence[str]) -> int:
     return run_replay(arguments)
 
 
+def _run(arguments: Sequence[str]) -> int:
+    from edge_bridge.host.command import run_command
+
+    return run_command(arguments)
+
+
 COMMANDS: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
+    "run": (_run, "the live edge of a host, as its configuration says"),
     "backtest": (_backtest, "play recorded prices through the engine, with figures and a report"),
     "replay": (_replay, "play a recording against the cloud's queues, as a live edge would"),
 }

@@ -43,7 +43,3 @@ class StreamUnavailable(EdgeError):
 
 class SymbolsAmbiguous(EdgeError):
     """Two of our symbols have one name at the broker."""
-
-
-class StorageFull(EdgeError):
-    """The disk took nothing: the step was not written, and may be tried again."""

@@ -18,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 
 from edge_bridge.errors import EdgeError
+from edge_bridge.ports import StorageFull
 from edge_bridge.session import STOPPED, Options, ReplaySession
 from edge_bridge.settings import EdgeSettings
 from edge_bridge.times import nanoseconds
@@ -84,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         session = ReplaySession(options, EdgeSettings(), stop.is_set)
         gc.freeze()  # what lives for the whole run need not be looked at by every collection
         outcome = session.run()
-    except EdgeError as error:
+    except (EdgeError, StorageFull) as error:
         _log.error("%s: %s", type(error).__name__, error)
         return EXIT_FAILED
     return EXIT_STOPPED if outcome == STOPPED else EXIT_OK

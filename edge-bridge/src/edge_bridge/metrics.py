@@ -8,6 +8,7 @@ import bisect
 import math
 import re
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from typing import TypeVar
 from uuid import UUID
@@ -22,7 +23,7 @@ Label = str | UUID
 Key = tuple[str, ...]
 
 
-class Metric:
+class Metric(ABC):
     """A name, what it means, and the labels its values are told apart by."""
 
     kind = "untyped"
@@ -43,8 +44,8 @@ class Metric:
         with self._lock:
             return head + self._write_series()
 
-    def _write_series(self) -> list[str]:
-        raise NotImplementedError
+    @abstractmethod
+    def _write_series(self) -> list[str]: ...
 
     def _find_key(self, values: tuple[Label, ...], known: Collection[Key]) -> Key:
         if len(values) != len(self._labels):

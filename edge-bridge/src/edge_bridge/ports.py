@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from edge_bridge.quick import quick
 from edge_bridge.values import (
     LOT,
     AccountState,
@@ -65,6 +66,7 @@ __all__ = [
     "SendResult",
     "Side",
     "StopsRequest",
+    "StorageFull",
     "SymbolUnknown",
     "Terminal",
     "TerminalUnavailable",
@@ -72,6 +74,7 @@ __all__ = [
     "Timeframe",
     "Unknown",
     "WrongTerminal",
+    "quick",
 ]
 
 
@@ -81,6 +84,10 @@ class TerminalUnavailable(Exception):
     def __init__(self, code: int, message: str) -> None:
         super().__init__(f"{message} ({code})")
         self.code = code
+
+
+class StorageFull(Exception):
+    """The disk took nothing: the step was not written, and may be tried again. Free the disk."""
 
 
 class WrongTerminal(Exception):
@@ -102,6 +109,7 @@ class SendHandle(Protocol):
         """Look for the answer without waiting; None while there is none. Asked again, the same."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Answered:
     """The handle of a request that was answered at once."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
+from edge_bridge.quick import quick
+
 LOT = 100
 """Hundredths in one lot: `volume=10` is 0.10 lot."""
 
@@ -40,6 +42,7 @@ RejectionKind = Literal[
 Timeframe = Literal["M1", "M5", "M15", "M30", "H1", "H4", "D1"]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Quote:
     """Best prices of one symbol, in points."""
@@ -50,6 +53,7 @@ class Quote:
     time_ns: int
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Instrument:
     """Trading rules of one symbol, as the broker states them when asked."""
@@ -76,6 +80,7 @@ class Instrument:
         return Decimal(1).scaleb(-self.digits)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class AccountState:
     """The broker's view of the account now. Money in minor units of `currency`."""
@@ -94,6 +99,7 @@ class AccountState:
     demo: bool = False  # the broker says that no real money is at stake
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
     """A market order. `client_id` stays here; `magic` and the time are what the broker keeps.
@@ -113,6 +119,7 @@ class OrderRequest:
     comment: str = ""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Done:
     """The broker executed the request. `position` is the identifier of the position touched, or 0
@@ -132,6 +139,7 @@ class Done:
     code: int = 10009
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Rejected:
     """The terminal or broker refused the request: nothing was executed. `code` is its retcode.
@@ -145,6 +153,7 @@ class Rejected:
     """What it is about; follows from the code."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Unknown:
     """The answer was lost: the order may or may not exist. Reconcile; never send it again."""
@@ -156,6 +165,7 @@ class Unknown:
 SendResult = Done | Rejected | Unknown
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Position:
     """An open position. Key on `identifier`: server operations may change the ticket."""
@@ -175,6 +185,7 @@ class Position:
     swap: int
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Deal:
     """One execution. `position` is the identifier of the position it opened or closed."""
@@ -196,6 +207,7 @@ class Deal:
     swap: int
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class PendingOrder:
     """An order that waits for its price."""
@@ -211,6 +223,7 @@ class PendingOrder:
     comment: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class CloseRequest:
     """Close a position, or `volume` of it, at the market; without a magic, under its own."""
@@ -222,6 +235,7 @@ class CloseRequest:
     comment: str = ""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class StopsRequest:
     """Set stop loss and take profit of a position; 0 removes."""
@@ -231,6 +245,7 @@ class StopsRequest:
     take_profit: int
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class CancelRequest:
     """Remove a pending order."""
@@ -242,6 +257,7 @@ class CancelRequest:
 Action = OrderRequest | CloseRequest | StopsRequest | CancelRequest
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class TickColumns:
     """Ticks of one symbol, oldest first: UTC nanoseconds and points, columns of one length."""
@@ -251,6 +267,7 @@ class TickColumns:
     ask: Sequence[int]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Bar:
     """One bar of bid prices, named by its opening time. `spread` in points."""

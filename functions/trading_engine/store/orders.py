@@ -20,10 +20,10 @@ _POSITION = (
     " CASE WHEN s.order_id IS NULL THEN p.stop_loss ELSE nullif(s.stop_loss, 0) END AS stop_loss,"
     " CASE WHEN s.order_id IS NULL THEN p.take_profit ELSE nullif(s.take_profit, 0) END"
     " AS take_profit, p.opened_at, p.price_close,"
-    " p.profit_cents + coalesce(r.profit_cents, 0) AS profit_cents,"
-    " coalesce(r.profit_cents, 0) AS realised_cents, p.balance_cents, p.close_reason, p.closed_at"
+    " p.profit_cents, coalesce(p.profit_cents, r.profit_cents, 0) AS realised_cents,"
+    " p.balance_cents, p.close_reason, p.closed_at"
 )
-"""A position with its parts and moves; of the profit, null while it is open."""
+"""A position with its parts and moves. Its end tells the whole profit, the parts' included."""
 
 
 class OrderStore:
@@ -49,7 +49,8 @@ class OrderStore:
             "INSERT INTO positions (tenant_id, order_id, account_id, symbol, digits, direction,"
             " volume, position_ticket, price_open, stop_loss, take_profit, opened_at)"
             " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
-            " ON CONFLICT (tenant_id, order_id) DO UPDATE SET volume = excluded.volume,"
+            " ON CONFLICT (tenant_id, order_id) DO UPDATE SET volume = CASE"
+            " WHEN positions.closed_at IS NULL THEN excluded.volume ELSE positions.volume END,"
             " stop_loss = excluded.stop_loss, take_profit = excluded.take_profit",
             [
                 self._tx.tenant_id,
@@ -105,14 +106,15 @@ class OrderStore:
         )
 
     def record_close(self, e: PositionClosed) -> None:
-        """A position is flat; its fill may still be on its way."""
+        """A position is flat; its fill and its parts may still be on their way."""
         self._tx.execute(
             "INSERT INTO positions (tenant_id, order_id, account_id, symbol, digits, direction,"
             " volume, position_ticket, price_open, opened_at, price_close, profit_cents,"
             " balance_cents, close_reason, closed_at)"
             " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
-            " ON CONFLICT (tenant_id, order_id) DO UPDATE SET price_close = excluded.price_close,"
-            " profit_cents = excluded.profit_cents, balance_cents = excluded.balance_cents,"
+            " ON CONFLICT (tenant_id, order_id) DO UPDATE SET volume = excluded.volume,"
+            " price_close = excluded.price_close, profit_cents = excluded.profit_cents,"
+            " balance_cents = excluded.balance_cents,"
             " close_reason = excluded.close_reason, closed_at = excluded.closed_at",
             [
                 self._tx.tenant_id,

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from contracts.data_bridge import Bar
+from edge_bridge.adapters.clock import BrokerClock
+from edge_bridge.bridge.bars import ClosedMinute
 from edge_bridge.bridge.recording import open_recording
-from edge_bridge.bridge.stream import ClosedBar, SymbolStream
+from edge_bridge.bridge.stream import SymbolStream
 from edge_bridge.bridge.validation import TickRules
 
 TICKS = Path(__file__).parent / "data" / "eurusd_oanda_2014-05.parquet"
@@ -39,9 +41,16 @@ def build_bars(market: Market, start: datetime | None, end: datetime) -> list[Ba
     recording = open_recording(
         market.ticks, market.symbol, to_ns(start) if start else None, to_ns(end)
     )
-    stream = SymbolStream(market.symbol, TickRules(), recording.digits)
+    stream = SymbolStream(market.symbol, TickRules(), recording.digits, BrokerClock())
     outputs = stream.take_chunk(recording.chunk) + stream.advance(to_ns(end))
-    return [output.bar for output in outputs if isinstance(output, ClosedBar)]
+    minutes = [output.bar for output in outputs if isinstance(output, ClosedMinute)]
+    return [
+        Bar(
+            open_ns=bar.time_ns, open=bar.open, high=bar.high, low=bar.low, close=bar.close,
+            spread=bar.spread, ticks=bar.tick_volume,
+        )
+        for bar in minutes
+    ]  # fmt: skip
 
 
 def write_dataset(bars: Sequence[Bar]) -> bytes:

@@ -67,8 +67,13 @@ def edge_environment(stack: Stack) -> dict[str, str]:
     }
 
 
-def start_edge(stack: Stack, market: Market, run: EdgeRun, accounts: int) -> subprocess.Popen[str]:
-    """Start the edge process; the same state folder resumes an interrupted run."""
+def start_edge(
+    stack: Stack, market: Market, run: EdgeRun, accounts: int, **settings: str
+) -> subprocess.Popen[str]:
+    """Start the edge process; the same state folder resumes an interrupted run.
+
+    ``settings`` are more of the edge's variables.
+    """
     run.state.mkdir(parents=True, exist_ok=True)
     command = [
         sys.executable,
@@ -79,7 +84,11 @@ def start_edge(stack: Stack, market: Market, run: EdgeRun, accounts: int) -> sub
     ]
     with run.log.open("a") as log:
         return subprocess.Popen(
-            command, env=edge_environment(stack), stdout=log, stderr=subprocess.STDOUT, text=True
+            command,
+            env=edge_environment(stack) | settings,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
 
 

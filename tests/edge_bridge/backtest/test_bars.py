@@ -37,7 +37,7 @@ def play(tmp_path: Path, bars: list[Bar], direction: str, **values: Any) -> Play
     at = instant(START_NS + MINUTE_NS)
     signal = SignalIssued(
         signal_id=derived_id("s"), decision_id=derived_id("d"), bar_id=derived_id("b"),
-        symbol="EURUSD", digits=5, timeframe="M1", direction=direction,  # type: ignore[arg-type]
+        symbol="EURUSD", digits=5, timeframe="M1", direction=direction,
         probability=0.6, size_factor=1.0, stop_distance=100, target_distance=150,
         horizon_s=values.get("horizon_s", 3_600), as_of=at,
         expires_at=instant(START_NS + 2 * MINUTE_NS), model_version="test",

@@ -93,18 +93,31 @@ def test_a_positions_parts_and_stops_are_the_same_in_whatever_order_they_come(
     assert (position["profit_cents"], position["realised_cents"]) == (None, 2_000)
 
 
-@pytest.mark.parametrize("order", itertools.permutations(range(3)))
-def test_a_trade_has_earned_what_its_parts_and_its_end_earned(
+@pytest.mark.parametrize("order", itertools.permutations(range(4)))
+def test_a_trade_has_earned_what_its_end_tells_and_its_parts_are_not_added(
     tenant: UUID, order: tuple[int, ...]
 ) -> None:
     filled = fill(link_paper(tenant))
-    messages: list[Message] = [filled, reduce(filled, 5, 20, 900), close(filled, 20)]
-    for n in order:
+    messages: list[Message] = [
+        filled, reduce(filled, 5, 20, 900), reduce(filled, 6, 10, 1_100), close(filled, 30),
+    ]  # fmt: skip
+    for n in (*order, *order):
         assert tell(messages[n], tenant)
     assert read("/v1/positions", tenant) == []
     [trade] = read("/v1/trades", tenant)
-    assert (trade["profit_cents"], trade["realised_cents"]) == (1_300, 900)
+    assert (trade["profit_cents"], trade["realised_cents"]) == (400, 400)
     assert (trade["volume"], trade["volume_left"], trade["close_reason"]) == (30, 0, "time_exit")
+
+
+@pytest.mark.parametrize("order", itertools.permutations(range(2)))
+def test_the_volume_of_a_trade_is_what_its_end_tells(tenant: UUID, order: tuple[int, ...]) -> None:
+    """More was executed than the answer said: the edge found it in the broker's deals."""
+    filled = fill(link_paper(tenant))
+    messages: list[Message] = [filled, close(filled, 40)]
+    for n in (*order, *order):
+        assert tell(messages[n], tenant)
+    [trade] = read("/v1/trades", tenant)
+    assert (trade["volume"], trade["stop_loss"]) == (40, filled.stop_loss)
 
 
 def test_redelivery_and_the_same_deal_under_another_event_count_once(tenant: UUID) -> None:

@@ -20,3 +20,9 @@ class Credentials:
 def read_path(path: str) -> PureWindowsPath:
     """A path that compares as Windows does. Kept: accounts are read often, their paths stay."""
     return PureWindowsPath(path)
+
+
+@lru_cache(maxsize=1_024)
+def read_folder(path: str) -> PureWindowsPath:
+    """The folder of a program file."""
+    return read_path(path).parent

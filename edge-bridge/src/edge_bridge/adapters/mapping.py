@@ -6,6 +6,7 @@ Pure functions, shared by the real and the simulated terminal.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 
 from edge_bridge.adapters import constants as c
@@ -266,6 +267,7 @@ def to_hundredths(volume: float) -> int:
     return max(round(volume * LOT), 1 if volume > 0 else 0)
 
 
+@lru_cache(maxsize=4_096)
 def to_decimal(value: float) -> Decimal:
     """The shortest decimal that reads back as the same float."""
     return Decimal(repr(float(value)))

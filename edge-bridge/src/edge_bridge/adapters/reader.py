@@ -9,7 +9,7 @@ from edge_bridge.adapters import history, mapping
 from edge_bridge.adapters.clock import BrokerClock
 from edge_bridge.adapters.credentials import Credentials, read_path
 from edge_bridge.adapters.mapping import Spec
-from edge_bridge.adapters.module import MetaTrader5Module, SymbolRow
+from edge_bridge.adapters.module import DealStruct, MetaTrader5Module, SymbolRow
 from edge_bridge.ports import (
     AccountState,
     Bar,
@@ -28,6 +28,7 @@ from edge_bridge.ports import (
 
 _FAR_FUTURE_S = 2**31 - 1
 _SCALE_ASSUMED = 10**5
+_DEALS_KEPT = 1_024
 
 
 class ModuleReader:
@@ -42,6 +43,9 @@ class ModuleReader:
         self._specs: dict[str, Spec] = {}
         self._minor = 100
         self._hedging = True
+        self._verified: tuple[str, int, str] | None = None
+        self._deals: dict[int, tuple[DealStruct, int, Deal]] = {}
+        """A deal is final, and the newest are read at every close."""
 
     def connect(self) -> AccountState:
         """Open the terminal, log in, and check path, login and server."""
@@ -54,6 +58,7 @@ class ModuleReader:
             raise self._unavailable("terminal did not open")
         state = self.account()
         self._specs.clear()
+        self._deals.clear()
         self._minor = 10**state.currency_digits
         self._hedging = state.hedging
         return state
@@ -68,13 +73,19 @@ class ModuleReader:
         row = None if terminal is None else self._module.account_info()
         if terminal is None or row is None:
             raise self._unavailable("no account state")
+        found = (terminal.path, row.login, row.server)
+        if found != self._verified:
+            self._verify(*found)
+            self._verified = found
+        return mapping.read_account(row, terminal)
+
+    def _verify(self, path: str, login: int, server: str) -> None:
         wanted = self._credentials
         expected = (read_path(wanted.path).parent, wanted.login, wanted.server)
-        found = (read_path(terminal.path), row.login, row.server)
+        found = (read_path(path), login, server)
         if found != expected:
             self._module.shutdown()
             raise WrongTerminal(f"connected to {found}, not {expected}")
-        return mapping.read_account(row, terminal)
 
     def instrument(self, symbol: str) -> Instrument:
         """Read the trading rules of a symbol, and its margin at the price of now."""
@@ -135,6 +146,8 @@ class ModuleReader:
             mapping.read_position(row, self._scale(row.symbol), self._minor, self._clock)
             for row in rows
         ]
+        if len(found) < 2:
+            return found
         return sorted(found, key=lambda each: (each.time_ns, each.identifier))
 
     def pending_orders(self) -> Sequence[PendingOrder]:
@@ -142,6 +155,8 @@ class ModuleReader:
         rows = self._module.orders_get()
         if rows is None:
             raise self._unavailable("no orders")
+        if not rows:
+            return ()
         found = [mapping.read_pending(row, self._scale(row.symbol), self._clock) for row in rows]
         return sorted(found, key=lambda each: (each.time_ns, each.ticket))
 
@@ -152,11 +167,20 @@ class ModuleReader:
         if rows is None:
             raise self._unavailable("no deals")
         found = [
-            mapping.read_deal(row, self._scale(row.symbol), self._minor, self._clock)
+            self._read_deal(row)
             for row in rows
             if row.time_msc >= since_ms and row.type in (c.DEAL_TYPE_BUY, c.DEAL_TYPE_SELL)
         ]
         return sorted(found, key=lambda each: (each.time_ns, each.ticket))
+
+    def _read_deal(self, row: DealStruct) -> Deal:
+        known, scale = self._deals.get(row.ticket), self._scale(row.symbol)
+        if known is None or known[0] != row or known[1] != scale:
+            deal = mapping.read_deal(row, scale, self._minor, self._clock)
+            if len(self._deals) >= _DEALS_KEPT:
+                self._deals.clear()
+            self._deals[row.ticket] = known = row, scale, deal
+        return known[2]
 
     def bars(self, symbol: str, timeframe: Timeframe, count: int) -> Sequence[Bar]:
         """Read the last bars, oldest first, the forming one last."""

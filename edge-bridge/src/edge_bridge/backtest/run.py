@@ -25,7 +25,7 @@ from edge_bridge.backtest.market import Market
 from edge_bridge.backtest.signals import PlannedSignal, SignalSource, open_source
 from edge_bridge.bridge.bars import MINUTE_NS
 from edge_bridge.engine.engine import NEVER_NS, Engine
-from edge_bridge.ports import Deal, Position
+from edge_bridge.ports import Deal, Position, quick
 from edge_bridge.reconcile import Reconciler
 from edge_bridge.times import instant
 
@@ -40,7 +40,7 @@ RISK_MAX_BP = 10_000
 REPORT_STEPS = 256
 """So many steps pass between two reports of progress."""
 MILLISECOND_NS = 1_000_000
-COLLECTION_THRESHOLDS = (100_000, 20, 100)
+COLLECTION_THRESHOLDS = (1_000_000, 20, 100)
 
 
 class MarketClock:
@@ -48,12 +48,16 @@ class MarketClock:
 
     def __init__(self) -> None:
         self.now_ns = 0
+        self._known = 0, instant(0)
 
     def now(self) -> datetime:
         """The market time as an instant."""
-        return instant(self.now_ns)
+        if self._known[0] != self.now_ns:
+            self._known = self.now_ns, instant(self.now_ns)
+        return self._known[1]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Sample:
     """The account at one look; money in cents."""

@@ -21,6 +21,7 @@ from contracts.ids import derived_id
 from edge_bridge.backtest.config import EmaCrossSection, FileSection
 from edge_bridge.backtest.market import MarketView
 from edge_bridge.errors import EdgeError
+from edge_bridge.ports import quick
 from edge_bridge.times import instant, nanoseconds
 
 LIFETIME = timedelta(seconds=60)
@@ -30,6 +31,7 @@ class SignalsUnusable(EdgeError):
     """The file of signals cannot be read as one; the message names the row."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class PlannedSignal:
     """A signal, and when the engine gets it: so much played, at that market time."""

@@ -7,6 +7,7 @@ fed before the live ones go on.
 """
 
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 from contracts.data_bridge import TickGapDetected
@@ -15,9 +16,8 @@ from edge_bridge.bridge.hours import MarketHours
 from edge_bridge.bridge.market import MarketBridge
 from edge_bridge.bridge.symbols import SymbolMap
 from edge_bridge.bridge.ticks import TickChunk
-from edge_bridge.errors import StorageFull
 from edge_bridge.link.outbox import OutboxGuard
-from edge_bridge.ports import SymbolUnknown, TerminalUnavailable, TickColumns
+from edge_bridge.ports import StorageFull, SymbolUnknown, TerminalUnavailable, TickColumns
 from edge_bridge.times import instant
 
 QUESTIONS_MAX = 50
@@ -54,6 +54,8 @@ class LiveFeed:
         self._symbols = symbols or SymbolMap()
         self._watch = GapWatch(rules, hours)
         self._pauses: set[str] = set()
+        self.on_accepted: Callable[[TickChunk, int], None] = lambda _chunk, _first: None
+        """Called with accepted ticks of one symbol and the running number of the first."""
         self._minute = 0
         self._retry_ns, self._failures = 0, 0
 
@@ -180,6 +182,13 @@ class LiveFeed:
         ceiling_ns = now_ns + self._watch.rules.ahead_ns
         self._bridge.ingest(chunk, ceiling_ns)
         self._watch.note_read(chunk, now_ns)
+        places = self._bridge.find_accepted(chunk.symbol)
+        if len(places):
+            accepted = TickChunk(
+                chunk.symbol, chunk.ts_ns[places], chunk.bid[places], chunk.ask[places]
+            )
+            first = self._bridge.count_accepted(chunk.symbol) - len(places)
+            self.on_accepted(accepted, first)
 
     def _pause(self, reason: str, now_ns: int) -> None:
         if reason not in self._pauses:

@@ -192,6 +192,14 @@ class MarketBridge:
                 rejected[reason] = rejected.get(reason, 0) + count
         return accepted + sum(rejected.values()), accepted, rejected
 
+    def count_accepted(self, symbol: str) -> int:
+        """Accepted ticks of a symbol, since the stream began."""
+        return self._find_stream(symbol).accepted
+
+    def newest_ns(self) -> int:
+        """The newest tick that a live feed had read at the last commit; 0 before any."""
+        return max((int(last) for last, _ in self.cursor.get("read", {}).values()), default=0)
+
     def batches_made(self) -> int:
         """Batches of this stream so far."""
         return self._sequence

@@ -7,6 +7,7 @@ the terminal for nothing but the quote.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import is_
 from typing import Literal
 
 from edge_bridge.engine.books import BrokerBooks
@@ -156,7 +157,7 @@ class Desk:
             return None
         unread = self._list_unread()
         read = (self.positions, self.pending, state, self.contracts)
-        same = self._held and all(one is other for one, other in zip(self._held, read, strict=True))
+        same = self._held and all(map(is_, self._held, read))
         if not same or unread != self._unread:
             known = [*self.positions, *unread] if unread else self.positions
             self._holdings = sum_holdings(known, self.pending, self.contracts, state)
@@ -204,5 +205,8 @@ class Desk:
 
     def find_position(self, order: Order) -> Position | None:
         """The order's open position, as last read."""
-        found = (each for each in self.positions if each.identifier == order.position)
-        return next(found, None)
+        wanted = order.position
+        for each in self.positions:
+            if each.identifier == wanted:
+                return each
+        return None

@@ -6,7 +6,6 @@ Still only one request at a time touches a position, and the broker's truth is r
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from contracts.envelope import Envelope
 from contracts.trading_engine import KillSwitchChanged
@@ -80,7 +79,7 @@ class Exits:
         marked: list[Order] = []
         for order, reason in due:
             known = order.exit_reason
-            marked.append(order if known else replace(order, exit_reason=reason))
+            marked.append(order if known else order.change(exit_reason=reason))
             desk.orders[order.key] = marked[-1]
         changed = [new for new, (old, _) in zip(marked, due, strict=True) if new is not old]
         if changed:

@@ -62,7 +62,7 @@ def measure_guard(guard: Guard, state: AccountState, limits: Limits, periods: Pe
     """The guard after a reading of the account; the same object when nothing changed."""
     changes: dict[str, object] = {}
     marks = _measure_periods(guard, state, limits, periods)
-    if marks != guard.periods:
+    if any(guard.periods.get(period) is not mark for period, mark in marks.items()):
         changes["periods"] = marks
     peak = max(state.equity, guard.peak_equity or 0)
     if peak != guard.peak_equity:
@@ -75,19 +75,20 @@ def measure_guard(guard: Guard, state: AccountState, limits: Limits, periods: Pe
 def _measure_periods(
     guard: Guard, state: AccountState, limits: Limits, periods: Periods
 ) -> dict[LossPeriod, PeriodMark]:
+    known = guard.periods
     marks: dict[LossPeriod, PeriodMark] = {}
     begun: tuple[tuple[LossPeriod, str], ...] = (
         ("day", periods.day), ("week", periods.week), ("month", periods.month),
     )  # fmt: skip
     for period, begins in begun:
-        mark = guard.periods.get(period)
+        mark = known.get(period)
         if mark is None or begins > mark.begins:
             mark = PeriodMark(begins=begins, balance=state.balance, equity=state.equity)
-        hit = [rule for rule in limits.losses if rule.period == period]
-        hit = [rule for rule in hit if is_lost(rule, mark, state)]
-        halted, flat = mark.halted or bool(hit), mark.flat or any(rule.close for rule in hit)
-        if (halted, flat) != (mark.halted, mark.flat):
-            mark = mark.model_copy(update={"halted": halted, "flat": flat})
+        hit = [e for e in limits.losses if e.period == period and is_lost(e, mark, state)]
+        if hit:
+            halted, flat = True, mark.flat or any(rule.close for rule in hit)
+            if (halted, flat) != (mark.halted, mark.flat):
+                mark = mark.model_copy(update={"halted": halted, "flat": flat})
         marks[period] = mark
     return marks
 

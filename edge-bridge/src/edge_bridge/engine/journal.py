@@ -9,8 +9,7 @@ from uuid import UUID
 from contracts.envelope import Envelope
 from contracts.trading_engine import AccountLinked
 from edge_bridge.engine.models import Order
-from edge_bridge.errors import StorageFull
-from edge_bridge.ports import Books, Deal, Position, Terminal
+from edge_bridge.ports import Books, Deal, Position, StorageFull, Terminal
 
 __all__ = [
     "BusinessClock",

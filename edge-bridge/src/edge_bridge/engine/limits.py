@@ -203,6 +203,7 @@ class LimitBook:
     def __init__(self, bounds: RiskLimits) -> None:
         self._bounds = bounds
         self._told: dict[tuple[UUID, UUID | None], TradingLimitsChanged] = {}
+        self._wishes: dict[UUID, tuple[Account, TradingLimits]] = {}
         self._worked_out: dict[UUID, tuple[Account, Limits]] = {}
 
     def take(
@@ -221,6 +222,9 @@ class LimitBook:
         for account_id, (account, _) in list(self._worked_out.items()):
             if account.tenant_id == tenant_id:
                 del self._worked_out[account_id]
+        for account_id, (account, _) in list(self._wishes.items()):
+            if account.tenant_id == tenant_id:
+                del self._wishes[account_id]
         name = f"{tenant_id}/{message.account_id or ''}"
         return "limits", name, message.model_dump_json()
 
@@ -232,9 +236,14 @@ class LimitBook:
 
     def of(self, account: Account) -> TradingLimits:
         """What the owner of an account said: for the account, else for all, else nothing."""
+        known = self._wishes.get(account.account_id)
+        if known is not None and known[0] is account:
+            return known[1]
         told = self._told.get((account.tenant_id, account.account_id))
         told = told or self._told.get((account.tenant_id, None))
-        return told.limits if told else self._bounds.defaults or DEFAULTS
+        wish = told.limits if told else self._bounds.defaults or DEFAULTS
+        self._wishes[account.account_id] = account, wish
+        return wish
 
     def describe(self) -> dict[str, object]:
         """Everything known, for the digest."""

@@ -12,11 +12,13 @@ from uuid import UUID
 
 from contracts.envelope import Envelope
 from edge_bridge.engine.journal import EngineJournal, Record, StorageFull
+from edge_bridge.ports import quick
 
 OWED_MAX = 1_000
 """More steps than this and the engine stops: what it did must not be forgotten."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class _Step:
     events: Sequence[Envelope]

@@ -13,7 +13,7 @@ from edge_bridge.engine.calendar import Periods
 from edge_bridge.engine.guard import Guard
 from edge_bridge.engine.holdings import Holdings
 from edge_bridge.engine.sizing import Contractual
-from edge_bridge.ports import AccountState, Quote
+from edge_bridge.ports import AccountState, Quote, quick
 
 
 def _know_no_rollovers(clock: tuple[str, int]) -> tuple[int, int] | None:  # noqa: ARG001
@@ -84,6 +84,7 @@ class Picture:
     """No order of unknown outcome and no position that is not ours."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Ticket:
     """An order that may leave."""

@@ -22,7 +22,7 @@ from edge_bridge.ports import Deal
 
 def wrap(order: Order, data: Message, now: datetime) -> Envelope:
     """An envelope of the order's tenant, linked to the signal."""
-    return Envelope.wrap(data, tenant_id=order.tenant_id, now=now, cause=order.cause.as_meta(now))
+    return Envelope.wrap(data, tenant_id=order.tenant_id, now=now, cause=order.cause)
 
 
 def confirm_account(account: Account, version: int, cause: Meta, now: datetime) -> Envelope:
@@ -37,8 +37,7 @@ def report_delivery(delivery: Delivery, now: datetime) -> Envelope:
     data = PredictionDelivered(
         signal_id=signal.signal_id, symbol=signal.symbol, visible_at=to_instant(delivery.due_ns)
     )
-    cause = delivery.cause.as_meta(now)
-    return Envelope.wrap(data, tenant_id=delivery.tenant_id, now=now, cause=cause)
+    return Envelope.wrap(data, tenant_id=delivery.tenant_id, now=now, cause=delivery.cause)
 
 
 def report_prediction(order: Order) -> Envelope:

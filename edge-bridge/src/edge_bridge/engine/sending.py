@@ -107,7 +107,7 @@ class Sending:
         state.orders_made += len(orders)
         for flight in flights:
             path_us = (flight.begun_ns - taken_ns) / 1_000
-            flight.order = replace(flight.order, order_path_us=path_us, predicted=True)
+            flight.order = flight.order.change(order_path_us=path_us, predicted=True)
             flight.desk.orders[flight.order.key] = flight.order
             state.in_flight[flight.order.key] = flight
             account_id = flight.order.account_id

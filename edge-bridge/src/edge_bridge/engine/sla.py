@@ -4,7 +4,7 @@ A bucket is 9 % wide, so a percentile is right to that; memory is the same whate
 end of a window the worst percentile is compared with its promise, and everything starts anew.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from math import ceil, log
 from uuid import UUID
@@ -53,9 +53,12 @@ class Promises:
         self._running: dict[tuple[UUID, SlaMetric], Histogram] = {}
         self._last: dict[tuple[UUID, SlaMetric], tuple[int, float]] = {}
         self.breaches = 0
+        self.on_observed: Callable[[UUID, SlaMetric, float], None] = lambda _a, _m, _v: None
+        """Called with every measurement; must be quick."""
 
     def observe(self, account_id: UUID, metric: SlaMetric, value: float) -> None:
         """Count one measurement."""
+        self.on_observed(account_id, metric, value)
         found = self._running.get((account_id, metric))
         if found is None:
             if len(self._running) >= 3 * ACCOUNTS_MAX:

@@ -84,6 +84,8 @@ class Stream(Section):
     host: str = "0.0.0.0"  # noqa: S104  # nosec B104 - clients come from outside
     port: int = Field(default=8001, ge=0, le=65_535)
     jwks_url: str = Field(min_length=8)
+    jwks_host: str | None = None
+    """The Host to ask for, where the address is not the API's name."""
     issuer: str = Field(min_length=1)
     certificate: Path | None = None
     key: Path | None = None

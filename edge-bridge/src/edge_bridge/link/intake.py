@@ -17,9 +17,9 @@ from pydantic import ValidationError
 from contracts.envelope import Envelope
 from contracts.registry import UnknownMessage, UnknownSchemaVersion, parse_envelope
 from contracts.trading_engine import EngageKillSwitch
-from edge_bridge.errors import StorageFull
 from edge_bridge.link.aws import ERRORS, Received
 from edge_bridge.link.journal import InboxRow, Journal
+from edge_bridge.ports import StorageFull
 
 PUT_BACK_S = 1
 UNSTORED_BACK_S = 600

@@ -13,10 +13,11 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 
-from edge_bridge.errors import LinkDied, StorageFull
+from edge_bridge.errors import LinkDied
 from edge_bridge.link.aws import ENTRIES_MAX, ERRORS, Sender, split_calls
 from edge_bridge.link.journal import Journal, OutboxRow
 from edge_bridge.link.outbox import Lane
+from edge_bridge.ports import StorageFull
 
 IDLE_WAIT_S = 0.5
 """Upper bound of a wait; a write wakes the thread at once."""

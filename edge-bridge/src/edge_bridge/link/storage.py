@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from edge_bridge.errors import StorageFull
+from edge_bridge.ports import StorageFull
 
 FULL_CODES = frozenset(
     {

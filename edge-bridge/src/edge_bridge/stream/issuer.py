@@ -12,8 +12,10 @@ TIMEOUT_S = 2.0
 ANSWER_BYTES_MAX = 64 * 1024
 
 
-def fetch_from(url: str) -> Callable[[], Any]:
+def fetch_from(url: str, host: str | None = None) -> Callable[[], Any]:
     """A fetch of the JWK set at an address. It raises OSError or ValueError.
+
+    ``host`` is the name to ask for, where the address does not say it.
 
     Redirects are not followed: keys come from where the settings say, or not at all.
     """
@@ -21,13 +23,14 @@ def fetch_from(url: str) -> Callable[[], Any]:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"{url!r} is no http or https address of a JWK set")
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    host, port = parts.hostname, parts.port
+    name, port = parts.hostname, parts.port
+    headers = {"accept": "application/json"} | ({"host": host} if host else {})
     path = (parts.path or KEYS_PATH) + (f"?{parts.query}" if parts.query else "")
 
     def fetch() -> Any:
-        connection = kind(host, port, timeout=TIMEOUT_S)
+        connection = kind(name, port, timeout=TIMEOUT_S)
         try:
-            connection.request("GET", path, headers={"accept": "application/json"})
+            connection.request("GET", path, headers=headers)
             answer = connection.getresponse()
             body = _read_body(answer)
         except http.client.HTTPException as error:

@@ -5,7 +5,7 @@ reader survives a newer writer. A version that a reader does not know is refused
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Protocol, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
@@ -60,6 +60,15 @@ class Meta(Contract):
     schema_version: int = Field(ge=1)
 
 
+class Link(Protocol):
+    """What a later message is linked to; a `Meta` is one."""
+
+    @property
+    def event_id(self) -> UUID: ...
+    @property
+    def correlation_id(self) -> UUID: ...
+
+
 class Envelope(Contract):
     """EventBridge's detail: ``{"meta": {...}, "data": {...}}``."""
 
@@ -83,7 +92,7 @@ class Envelope(Contract):
         *,
         tenant_id: UUID | None,
         now: datetime,
-        cause: "Meta | None" = None,
+        cause: "Link | None" = None,
         event_id: UUID | None = None,
         correlation_id: UUID | None = None,
     ) -> Self:

@@ -126,7 +126,8 @@ class OrderDenied(Event):
 class PositionClosed(Event):
     """A position is flat. Profit is in cents of the account's currency, costs included.
 
-    What parts that were closed before earned is in their PositionReduced and not in here.
+    Speaks of the whole position: volume, profit and closing price (weighted by volume) include the
+    parts that PositionReduced told before, so the two are never added up.
     """
 
     service: ClassVar[str] = "trading_engine"
@@ -211,7 +212,10 @@ class KillSwitchChanged(Event):
 
 
 class PositionReduced(Event):
-    """A part of a position was closed; the rest stays open."""
+    """A part of a position was closed; the rest stays open.
+
+    Profit is of this part's deal alone; what opening cost stands in PositionClosed only.
+    """
 
     service: ClassVar[str] = "trading_engine"
     order_id: UUID

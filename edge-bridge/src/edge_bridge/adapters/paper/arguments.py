@@ -47,12 +47,13 @@ def parse_request(fields: Mapping[str, object]) -> Request:
         kind = _KINDS.get(name)
         if kind is None:
             continue
-        if not isinstance(value, kind) or not (
+        if isinstance(value, kind) and (
             kind is float
-            or (_fits_integer(value) if isinstance(value, int) else fits_text(str(value)))
+            or (-(2**63) <= value < 2**64 if isinstance(value, int) else fits_text(str(value)))
         ):
+            known[name] = value
+        else:
             raise ArgumentRefused(f'Invalid "{name}" argument')
-        known[name] = value
     return Request(**known)  # type: ignore[arg-type]  # the loop has checked each type
 
 

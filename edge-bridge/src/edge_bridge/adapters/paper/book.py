@@ -15,8 +15,9 @@ class Book:
     """Quote and bounds of a symbol. `seq` is the last tick that has had its effect."""
 
     __slots__ = (
-        "ask", "ask_high", "ask_low", "bid", "bid_high", "bid_low", "day", "due_ns", "is_open",
-        "journaled_seq", "midnight_ns", "scale", "selected", "seq", "settings", "tape", "ts_ns",
+        "ask", "ask_high", "ask_low", "bid", "bid_high", "bid_low", "day", "described", "due_ns",
+        "is_open", "journaled_seq", "midnight_ns", "scale", "selected", "seq", "settings", "tape",
+        "ts_ns",
     )  # fmt: skip
 
     def __init__(self, settings: SymbolSettings, tape: SymbolTape) -> None:
@@ -32,6 +33,7 @@ class Book:
         self.midnight_ns = UNTIMED  # the next one after the last time the bounds were set
         self.is_open = True
         self.selected = settings.selected
+        self.described: tuple[tuple[SymbolSettings, bool], dict[str, object]] | None = None
         self.disarm()
 
     def disarm(self) -> None:

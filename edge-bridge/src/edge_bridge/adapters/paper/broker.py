@@ -16,6 +16,7 @@ from edge_bridge.adapters.paper.journal import Journal, JournalUnusable
 from edge_bridge.adapters.paper.ledger import Ledger
 from edge_bridge.adapters.paper.rows import DealRow, OrderRow, Row
 from edge_bridge.adapters.paper.settings import AccountSettings, SymbolSettings
+from edge_bridge.adapters.paper.structs import Struct
 from edge_bridge.adapters.paper.tape import Tape
 from edge_bridge.adapters.paper.valuation import Valuation
 from edge_bridge.adapters.paper.watch import act_on_tick
@@ -40,6 +41,7 @@ class Broker:
         self.value = Valuation(account, self.ledger, self.books)
         self._journal = journal
         self._unit: list[Row] = []
+        self.shown_deals: dict[int, Struct] = {}
         self._converted = 0, clock.to_broker_ms(0)  # the last time asked for, on both clocks
         if journal is not None:
             self._restore(journal)

@@ -71,6 +71,11 @@ class FaultPlan:
             raise ValueError(f"more than {_QUEUE_MAX} faults: let the terminal work some off")
         self._next.extend([fault] * times)
 
+    @property
+    def has_plans(self) -> bool:
+        """Whether any call may fail."""
+        return bool(self._next or self._every)
+
     def take(self, call: str, *, deal: bool = False, only_delays: bool = False) -> Fault:
         """Give the fault of the call that is starting; a partial fill waits for a deal."""
         if call == SEND:

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 from edge_bridge.adapters.clock import NANOSECONDS_PER_MS
 from edge_bridge.adapters.paper.book import Book
+from edge_bridge.quick import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Quote:
     """What the terminal shows of a symbol: time (UTC), prices, and how many ticks it has."""

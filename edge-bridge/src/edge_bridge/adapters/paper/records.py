@@ -1,6 +1,7 @@
 """The module's functions that read positions, orders and deals; errors are raised."""
 
 from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from edge_bridge.adapters.paper import views
@@ -47,7 +48,7 @@ def get_past_orders(
 ) -> tuple[Struct, ...]:
     """Orders that are done, by the time they were set up, by ticket or by position."""
     rows = _filter_past(
-        broker.ledger.past_orders.values(), bounds, filters, lambda row: row.time_setup_msc
+        broker.ledger.past_orders.values(), bounds, filters, attrgetter("time_setup_msc")
     )
     return tuple(views.show_order(row, broker) for row in rows)
 
@@ -57,7 +58,7 @@ def get_deals(
 ) -> tuple[Struct, ...]:
     """Deals by time, by their own ticket or by position."""
     deals = _cut_deals(broker.ledger.deals, bounds)
-    rows = _filter_past(deals, bounds, filters, lambda row: row.time_msc)
+    rows = _filter_past(deals, bounds, filters, attrgetter("time_msc"))
     return tuple(views.show_deal(row, broker) for row in rows)
 
 
@@ -68,8 +69,9 @@ def _cut_deals(deals: dict[int, DealRow], bounds: tuple[object, ...]) -> Iterabl
     if not begin:
         return deals.values()
     recent: list[DealRow] = []
+    since_ms = begin * 1000 - CLOCK_BACK_MS
     for row in reversed(deals.values()):
-        if row.time_msc < begin * 1000 - CLOCK_BACK_MS:
+        if row.time_msc < since_ms:
             break
         recent.append(row)
     return reversed(recent)
@@ -91,7 +93,8 @@ def _filter_past(
     begin, end = parse_date(bounds[0]), parse_date(bounds[1])
     if not begin or not end:  # the module leaves a zero date uninitialised: nothing to rely on
         return []
-    found = [row for row in rows if begin * 1000 <= time_ms(row) < (end + 1) * 1000]
+    first_ms, last_ms = begin * 1000, (end + 1) * 1000
+    found = [row for row in rows if first_ms <= time_ms(row) < last_ms]
     if chosen is None:
         return found
     return [row for row in found if matches_group(row.symbol, str(chosen[1]))]

@@ -5,7 +5,7 @@ from pathlib import PureWindowsPath
 from typing import TypeVar
 
 from edge_bridge.adapters import constants as c
-from edge_bridge.adapters.credentials import read_path
+from edge_bridge.adapters.credentials import read_folder
 from edge_bridge.adapters.paper import structs
 from edge_bridge.adapters.paper.arguments import ArgumentRefused
 from edge_bridge.adapters.paper.depth import BookClosed
@@ -33,6 +33,7 @@ class Session:
         self.faults = FaultPlan()
         self._sleep = sleep
         self._connected = False
+        self._shown: tuple[tuple[str, bool, bool], Struct] | None = None
         self._error: tuple[int, str] = SUCCESS
         self.terminal_trade_allowed = True
         """The AutoTrading button of the terminal."""
@@ -107,7 +108,13 @@ class Session:
         return self._call("terminal_info", self._show_terminal)
 
     def _show_terminal(self) -> Struct:
-        folder = str(read_path(self.account.path).parent)
+        state = self.account.path, self.terminal_trade_allowed, self.api_disabled
+        if self._shown is None or self._shown[0] != state:
+            self._shown = state, self._describe_terminal()
+        return self._shown[1]
+
+    def _describe_terminal(self) -> Struct:
+        folder = str(read_folder(self.account.path))
         known = {
             "connected": True, "trade_allowed": self.terminal_trade_allowed,
             "tradeapi_disabled": self.api_disabled, "build": _BUILD,
@@ -146,10 +153,11 @@ class Session:
         if not self._connected:
             self._error = NO_CONNECTION
             return None
-        fault = self.faults.take(name)
-        self._delay(fault)
-        if not self._survives(fault, fault.pipe_dies or "before"):
-            return None
+        if self.api_disabled or self.faults.has_plans:
+            fault = self.faults.take(name)
+            self._delay(fault)
+            if not self._survives(fault, fault.pipe_dies or "before"):
+                return None
         try:
             return read()
         except ArgumentRefused as error:

@@ -111,6 +111,8 @@ class Valuation:
     def measure_margin(self, extra: tuple[Book, int, int, int] | None = None) -> int:
         """Margin of the open positions, and of one more (book, side, volume, price) if given."""
         held = self._ledger.positions.values()
+        if extra is None and len(held) < 2:
+            return sum(map(self._measure_alone, held))
         whole = not any(position.price_millionths for position in held)
         unit = 1 if whole else MILLIONTHS  # small numbers are faster
         legs: dict[str, list[Leg]] = {}
@@ -127,6 +129,11 @@ class Valuation:
         for symbol, each in legs.items():
             total += self._measure_legs(self._books[symbol], each, unit)
         return total
+
+    def _measure_alone(self, position: PositionRow) -> int:
+        fine = position.price_millionths
+        leg = position.type, position.volume, position.fine_price if fine else position.price_open
+        return self._measure_legs(self._books[position.symbol], [leg], MILLIONTHS if fine else 1)
 
     def measure_trade_margin(self, book: Book, side: int, volume: int, price: int) -> int:
         """Margin of one trade alone."""

@@ -11,6 +11,8 @@ from edge_bridge.adapters.paper.rows import MILLIONTHS, DealRow, OrderRow, Posit
 from edge_bridge.adapters.paper.structs import Struct
 from edge_bridge.adapters.paper.valuation import NoConversionRate
 
+DEALS_KEPT = 1_024
+
 
 def show_tick(book: Book, quote: Quote, broker: Broker) -> Struct:
     """The last tick; zeros before any."""
@@ -54,7 +56,17 @@ def show_order(row: OrderRow, broker: Broker) -> Struct:
 
 
 def show_deal(row: DealRow, broker: Broker) -> Struct:
-    """A deal; balance operations have no symbol."""
+    """A deal; balance operations have no symbol. Kept, because a deal is final and the newest are
+    read at every close."""
+    known = broker.shown_deals.get(row.ticket)
+    if known is None:
+        if len(broker.shown_deals) >= DEALS_KEPT:
+            broker.shown_deals.clear()
+        known = broker.shown_deals[row.ticket] = _describe_deal(row, broker)
+    return known
+
+
+def _describe_deal(row: DealRow, broker: Broker) -> Struct:
     scale = broker.books[row.symbol].scale if row.symbol else 1
     return structs.TradeDeal(
         (
@@ -75,38 +87,26 @@ def show_account(broker: Broker, *, trade_allowed: bool, trade_expert: bool) -> 
     levels = account.stopout_call_percent, account.stopout_percent
     if money:
         levels = account.stopout_call_money, account.stopout_money
-    return structs.AccountInfo.of(
-        {
-            "login": account.login,
-            "leverage": account.leverage,
-            "limit_orders": account.orders_max,
-            "trade_mode": account.trade_mode,
-            "trade_allowed": trade_allowed,
-            "trade_expert": trade_expert,
-            "margin_so_mode": account.stopout_mode,
-            "margin_mode": account.margin_mode,
-            "fifo_close": account.fifo_close,
-            "credit": account.credit / 100,
-            "currency_digits": 2,
-            "balance": broker.ledger.balance / 100,
-            "profit": floating / 100,
-            "equity": equity / 100,
-            "margin": margin / 100,
-            "margin_free": (equity - margin) / 100,
-            "margin_level": 100 * equity / margin if margin else 0.0,
-            "margin_so_call": levels[0] / 100 if money else float(levels[0]),
-            "margin_so_so": levels[1] / 100 if money else float(levels[1]),
-            "name": account.name,
-            "server": account.server,
-            "currency": account.currency,
-            "company": account.company,
-        }
-    )
+    return structs.AccountInfo(
+        (
+            account.login, account.trade_mode, account.leverage, account.orders_max,
+            account.stopout_mode, trade_allowed, trade_expert, account.margin_mode, 2,
+            account.fifo_close, broker.ledger.balance / 100, account.credit / 100, floating / 100,
+            equity / 100, margin / 100, (equity - margin) / 100,
+            100 * equity / margin if margin else 0.0,
+            levels[0] / 100 if money else float(levels[0]),
+            levels[1] / 100 if money else float(levels[1]), 0.0, 0.0, 0.0, 0.0, 0.0,
+            account.name, account.server, account.currency, account.company,
+        )
+    )  # fmt: skip
 
 
 def show_symbol(book: Book, quote: Quote, broker: Broker) -> Struct:
     """A symbol with its rules and last prices."""
-    return structs.SymbolInfo.of(_describe_rules(book) | _describe_prices(book, quote, broker))
+    state = book.settings, book.selected
+    if book.described is None or book.described[0] != state:
+        book.described = state, _describe_rules(book)
+    return structs.SymbolInfo.of(book.described[1] | _describe_prices(book, quote, broker))
 
 
 def _describe_rules(book: Book) -> dict[str, Any]:
