@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from contracts.envelope import Envelope, Message
 from contracts.ids import uuid7
@@ -200,6 +200,30 @@ def test_only_a_fault_of_the_entry_itself_counts_against_it(code: str, refused: 
     bus._name, bus._client = "bus", Client()  # type: ignore[assignment]
     row = OutboxRow(1, "e", "sinyal.edge", "OrderFilled", "{}")
     assert bus.send([row]) == ([], [row] if refused else [])
+
+
+def test_a_call_refused_for_its_content_is_sent_in_parts_and_the_fault_is_found() -> None:
+    class Client:
+        def put_events(self, **call: Any) -> dict[str, Any]:
+            details = [entry["Detail"] for entry in call["Entries"]]
+            if "too long" in details:
+                raise ClientError({"Error": {"Code": "ValidationException"}}, "PutEvents")
+            return {"FailedEntryCount": 0, "Entries": []}
+
+    bus = EventBus.__new__(EventBus)
+    bus._name, bus._client = "bus", Client()  # type: ignore[assignment]
+    rows = [
+        OutboxRow(number, "e", "sinyal.edge", "OrderFilled", body)
+        for number, body in enumerate(("{}", "too long", "{}"))
+    ]
+    assert bus.send(rows) == ([rows[0], rows[2]], [rows[1]])
+    Client.put_events = _deny  # type: ignore[method-assign, assignment]
+    with pytest.raises(ClientError):  # an outage says nothing against a message
+        bus.send(rows)
+
+
+def _deny(*_: Any, **__: Any) -> dict[str, Any]:
+    raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "PutEvents")
 
 
 def test_no_intention_is_written_behind_a_torn_one(

@@ -1,6 +1,7 @@
 """What must hold whatever happens: judged from the broker's books, the bus and what left here."""
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -8,6 +9,7 @@ from uuid import UUID
 
 from contracts.envelope import Envelope
 from contracts.trading_engine import EngageKillSwitch, ReleaseKillSwitch
+from edge_bridge.engine.directory import Account
 from edge_bridge.engine.models import Order, read_value
 from edge_bridge.ports import CloseRequest, Deal, OrderRequest
 from tests.edge_bridge.chaos.cloud import SimSender
@@ -32,9 +34,11 @@ class KillOracle:
     """Which scopes are stopped, from the messages alone: the highest version of a scope counts."""
 
     states: dict[UUID | None, tuple[int, bool]] = field(default_factory=dict)
+    kept: dict[UUID | None, tuple[int, bool]] = field(default_factory=dict)
+    """The same as far as the messages are stored: what a death of the host leaves."""
 
-    def note(self, envelope: Envelope, now: datetime) -> None:
-        """A message is about to be handled."""
+    def note(self, envelope: Envelope, now: datetime, *, stored: bool) -> None:
+        """A message is about to be handled; unstored, it is still in the queue."""
         data, scope = envelope.data, envelope.meta.tenant_id
         if isinstance(data, EngageKillSwitch):
             engaged = True
@@ -42,32 +46,41 @@ class KillOracle:
             engaged = False
         else:
             return
-        if data.version > self.states.get(scope, (0, False))[0]:
-            self.states[scope] = (data.version, engaged)
+        for known in (self.states, self.kept) if stored else (self.states,):
+            if data.version > known.get(scope, (0, False))[0]:
+                known[scope] = (data.version, engaged)
 
-    def forget_unstored(self, engaged: list[tuple[UUID | None, int]]) -> None:
-        """The process died over commands that a full disk did not take: they stopped what ran, are
-        in the queue still, and stop again when they come."""
-        for scope, version in engaged:
-            if self.states.get(scope, (0, False))[0] == version:
-                del self.states[scope]
+    def note_death(self) -> None:
+        """The host died: what was not stored comes again."""
+        self.states = dict(self.kept)
 
     def is_stopped(self, tenant_id: UUID) -> bool:
         """Whether the tenant or the whole host is stopped."""
         return any(self.states.get(scope, (0, False))[1] for scope in (tenant_id, None))
 
 
-def judge_departure(link: Link, action: object, *, stopped: bool) -> None:
-    """An order is about to leave: the kill switch is off and there is room for it."""
+def judge_departure(link: Link, action: object, *, stopped: bool, read: set[int]) -> None:
+    """An order is about to leave: the kill switch is off and there is room for it beside the
+    positions that were `read`."""
     if not isinstance(action, OrderRequest):
         return
     claim(not stopped, f"an entry leaves while its tenant is stopped: {action.client_id}")
     waiting = [each.action for each in link.pipe if each.answer is None]
     under_way = sum(isinstance(each, OrderRequest) for each in waiting)
-    held = len(link.broker_positions()) + under_way
+    # What the owner opened since the engine's last look cannot be counted by it.
+    open_ = [each for each in link.broker_positions() if each.magic or each.identifier in read]
+    held = len(open_) + under_way
     claim(held < POSITIONS_MAX, f"{held} positions and orders, and another one leaves")
     magics = [each.magic for _, each in link.log if isinstance(each, OrderRequest)]
     claim(action.magic not in magics, f"magic {action.magic} leaves twice")
+
+
+def judge_tenants(cast: Cast, accounts: Mapping[UUID, Account]) -> None:
+    """No tenant got near another's account."""
+    for account_id, account in accounts.items():
+        claim(account.tenant_id == cast.accounts[account_id], f"{account_id} changed its owner")
+        newest = cast.versions[("account", account_id)]
+        claim(account.version <= newest, f"{account_id} was changed by a stranger")
 
 
 def judge_closes(link: Link) -> None:
@@ -85,6 +98,7 @@ def judge_story(
     outcomes = _collect_outcomes(cast, bus)
     orders = [read_value(Order, text) for text in journal.load("order").values()]
     for order in orders:
+        claim(order.signal_id not in cast.forged, f"{order.order_id} obeys a forged signal")
         claim(order.state not in ("intended", "unknown"), f"{order.order_id} is {order.state}")
         claim(str(order.order_id) in outcomes, f"nobody heard of {order.order_id} {order.state}")
     by_magic = {order.magic: order for order in orders if order.magic}
@@ -122,7 +136,7 @@ def _judge_account(
 ) -> int:
     entries: dict[int, list[Deal]] = defaultdict(list)
     for deal in link.list_deals():
-        if deal.entry == "in":
+        if deal.entry == "in" and deal.magic:
             entries[deal.magic].append(deal)
     fills = {
         body["data"]["order_id"]: body["data"]
@@ -149,11 +163,25 @@ def _judge_account(
 def _judge_money(account_id: UUID, link: Link, bus: SimSender) -> None:
     """Every position is flat, told once, and its profit is what the deals say."""
     told: Counter[int] = Counter()
+    deals = link.list_deals()
     for body in bus.list_events("PositionClosed"):
         data = body["data"]
         if data["account_id"] == str(account_id):
-            told[data["position_ticket"]] += 1
-    flat = {deal.position for deal in link.list_deals() if deal.entry == "in"}
+            ticket = data["position_ticket"]
+            told[ticket] += 1
+            own = [deal for deal in deals if deal.position == ticket]
+            profit = sum(deal.profit + deal.commission + deal.swap for deal in own)
+            claim(data["profit_cents"] == profit, f"{ticket}: told {data}, earned {profit}")
+            volume = sum(deal.volume for deal in own if deal.entry == "in")
+            claim(data["volume"] == volume, f"{ticket}: told {data['volume']}, was {volume}")
+    flat = {deal.position for deal in deals if deal.entry == "in" and deal.magic}
+    parts = [
+        body["data"]["deal_ticket"]
+        for body in bus.list_events("PositionReduced")
+        if body["data"]["account_id"] == str(account_id)
+    ]
+    known = {deal.ticket for deal in deals if deal.entry != "in"}
+    claim(len(parts) == len(set(parts)) and known.issuperset(parts), f"parts told: {parts}")
     claim(not link.broker_positions(), f"positions are left open: {link.broker_positions()}")
     claim(set(told) == flat, f"closes told {sorted(told)}, closes at the broker {sorted(flat)}")
     claim(set(told.values()) <= {1}, "a close was told twice")

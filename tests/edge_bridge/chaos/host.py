@@ -70,6 +70,13 @@ class MortalJournal:
             self.inner.write(**step)
         raise HostCrashed
 
+    def has_message(self, event_id: UUID) -> bool:
+        """Whether a message is stored."""
+        rows = self.inner._reader.execute(
+            "SELECT 1 FROM inbox WHERE event_id = ?", (str(event_id),)
+        )
+        return rows.fetchone() is not None
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
 
@@ -84,7 +91,8 @@ class Host:
     links: dict[UUID, Link]
     queue: SimQueue
     senders: dict[str, SimSender]
-    on_handled: Callable[[Envelope], None]
+    on_handled: Callable[[Envelope, bool], None]
+    """Takes a message that is about to be handled, and whether it is stored."""
     now_ns: int
     monotonic: Callable[[], float]
     handled: int = 0
@@ -110,7 +118,7 @@ class Host:
         return None if link is None else ChaosTerminal(link)
 
     def handle(self, envelope: Envelope) -> None:
-        self.on_handled(envelope)
+        self.on_handled(envelope, self.journal.has_message(envelope.meta.event_id))
         self.engine.handle(envelope)
         self.handled += 1
 
@@ -156,22 +164,6 @@ class Host:
             yield
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-    def list_unstored_stops(self) -> list[tuple[UUID | None, int]]:
-        """Kill switch commands in the queue that are not on this disk: scope and version."""
-        found: list[tuple[UUID | None, int]] = []
-        for body in self.queue.list_bodies():
-            if body["detail-type"] == "EngageKillSwitch":
-                meta, data = body["detail"]["meta"], body["detail"]["data"]
-                tenant = UUID(meta["tenant_id"]) if meta["tenant_id"] else None
-                if not self._has_stored(meta["event_id"]):
-                    found.append((tenant, data["version"]))
-        return found
-
-    def _has_stored(self, event_id: str) -> bool:
-        reader = self.journal.inner._reader
-        found = reader.execute("SELECT 1 FROM inbox WHERE event_id = ?", (event_id,)).fetchone()
-        return found is not None
 
     def die(self) -> None:
         """Let go of the files as a dead process does; nothing is flushed or said."""

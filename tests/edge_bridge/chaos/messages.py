@@ -37,6 +37,8 @@ class Cast:
     accounts: dict[UUID, UUID] = field(default_factory=dict)
     """Account -> tenant."""
     versions: dict[object, int] = field(default_factory=dict)
+    forged: set[UUID] = field(default_factory=set)
+    """Signals that no model issued."""
 
     def __post_init__(self) -> None:
         self.tenants = [draw_id(self.rng) for _ in range(TENANTS)]
@@ -100,6 +102,24 @@ class Cast:
             model_version="chaos",
         )  # fmt: skip
         return self.wrap(data, None, now)
+
+    def impersonate(self, known: list[UUID], now_ns: int, now: datetime) -> Envelope:
+        """A tenant speaks of another's account, or as if it were the platform."""
+        rng = self.rng
+        account_id = rng.choice(known)
+        stranger = rng.choice([t for t in self.tenants if t != self.accounts[account_id]])
+        if rng.random() < 0.3:
+            signal = self.signal(now_ns, now)
+            self.forged.add(signal.data.signal_id)  # type: ignore[attr-defined]
+            return self.wrap(signal.data, stranger, now)  # type: ignore[arg-type]
+        version = 1_000_000 + rng.randrange(1_000_000)
+        linked = self.link(account_id, now).data
+        forged: list[Command | Event] = [
+            linked.model_copy(update={"version": version, "max_open_positions": 50}),  # type: ignore[list-item]
+            AccountUnlinked(account_id=account_id, version=version),
+            TradingLimitsChanged(account_id=account_id, version=version, limits=TradingLimits()),
+        ]
+        return self.wrap(rng.choice(forged), stranger, now)
 
     def change_limits(self, now: datetime) -> Envelope:
         """New limits of a tenant or of one account."""

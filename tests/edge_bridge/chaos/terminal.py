@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from edge_bridge.adapters import constants as c
 from edge_bridge.adapters.paper import SimulatedTerminal
 from edge_bridge.adapters.paper.terminal import open_terminal
 from edge_bridge.ports import (
@@ -63,6 +64,25 @@ class Request:
         return self.result
 
 
+@dataclass(eq=False)
+class Question:
+    """A question for deals in the pipe."""
+
+    link: "Link"
+    since_ns: int
+    due_ns: int
+    life: int
+
+    def poll(self) -> Sequence[Deal] | None:
+        """The deals as of now, once the worker has come to it; it dies with its worker."""
+        link = self.link
+        if self.life != link.life or not link.alive:
+            raise TerminalUnavailable(PIPE_LOST, "the worker is gone")
+        if link.hung or link.ready_ns is not None or link.now_ns < self.due_ns:
+            return None
+        return link.port.deals_since(self.since_ns)
+
+
 @dataclass
 class Snapshot:
     """What the worker pushed last."""
@@ -87,6 +107,8 @@ class Link:
     now_ns: int = 0
     alive: bool = False
     hung: bool = False
+    life: int = 0
+    """Counts the worker's starts."""
     ready_ns: int | None = None
     snapshot: Snapshot | None = None
     pipe: list[Request] = field(default_factory=list)
@@ -109,7 +131,7 @@ class Link:
             self._work()
         step = self.watch.advance(now_ns)
         if step == "start":
-            self.alive, self.hung = True, False
+            self.alive, self.hung, self.life = True, False, self.life + 1
             self.ready_ns = now_ns + self.rng.randrange(SECOND_NS // 10, 3 * SECOND_NS)
         elif step in ("ask", "kill"):
             self.die("killed by its watch")
@@ -187,6 +209,41 @@ class Link:
             self.broker.initialize()
         return list(self.broker.positions_get() or ())
 
+    def broker_orders(self) -> list[Any]:
+        """What waits for its price at the broker."""
+        self.broker_positions()
+        return list(self.broker.orders_get() or ())
+
+    def act_by_hand(self, rng: Random) -> None:
+        """The account's owner trades beside us: opens, closes, takes a part, moves stops, waits."""
+        held = self.broker_positions()
+        was_open = self.alive and self.ready_ns is None
+        chosen = rng.choice(("open", "close", "part", "stops", "wait"))
+        if chosen == "open":
+            self.port.send(OrderRequest("hand", "EURUSD", rng.choice(("buy", "sell")), 10))
+        elif chosen == "wait":
+            self._place_by_hand(rng)
+        elif held:
+            ticket = rng.choice(held).ticket
+            (position,) = [each for each in self.port.positions() if each.ticket == ticket]
+            if chosen == "stops":
+                self.port.move_stops(position, position.stop_loss and position.stop_loss - 5, 0)
+            else:
+                part = max(1, position.volume // 3) if chosen == "part" else None
+                self.port.close_position(position, volume=part)
+        if not was_open:
+            self.broker.shutdown()
+
+    def _place_by_hand(self, rng: Random) -> None:
+        tick = self.broker.symbol_info_tick("EURUSD")
+        assert tick is not None  # there were ticks before
+        price = round(tick.bid - rng.uniform(0.0003, 0.003), 5)
+        self.broker.order_send({
+            "action": c.TRADE_ACTION_PENDING, "symbol": "EURUSD", "volume": 0.1,
+            "type": c.ORDER_TYPE_BUY_LIMIT, "price": price,
+            "type_filling": c.ORDER_FILLING_RETURN, "type_time": c.ORDER_TIME_GTC,
+        })  # fmt: skip
+
     def list_deals(self) -> list[Deal]:
         """Every buy and sell at the broker, oldest first."""
         self.broker.initialize()
@@ -198,6 +255,10 @@ class Link:
         if not self.alive or shot is None or self.now_ns - shot.at_ns > SNAPSHOT_AGE_MAX_NS:
             raise TerminalUnavailable(PIPE_LOST, "no news of the worker")
         return shot
+
+    def think_ns(self) -> int:
+        """How long the worker takes for an answer."""
+        return self.rng.choice((0, 0, self.rng.randrange(6 * SECOND_NS)))
 
     def ask(self) -> Any:
         """The terminal itself, for questions that wait for an answer."""
@@ -254,6 +315,10 @@ class ChaosTerminal:
 
     def deals_since(self, time_ns: int) -> Sequence[Deal]:
         return self._link.ask().deals_since(time_ns)  # type: ignore[no-any-return]
+
+    def ask_deals(self, time_ns: int) -> Question:
+        link = self._link
+        return Question(link, time_ns, link.now_ns + link.think_ns(), link.life)
 
     def bars(self, symbol: str, timeframe: Timeframe, count: int) -> Sequence[Bar]:
         return self._link.ask().bars(symbol, timeframe, count)  # type: ignore[no-any-return]

@@ -72,7 +72,9 @@ class World:
     def _judge_departure(self, link: Link, action: object) -> None:
         account = next(key for key, each in self.links.items() if each is link)
         stopped = self.oracle.is_stopped(self.cast.accounts[account])
-        claims.judge_departure(link, action, stopped=stopped)
+        desk = self.host.engine.state.desks[account]
+        read = {each.identifier for each in desk.positions}
+        claims.judge_departure(link, action, stopped=stopped, read=read)
 
     def _boot(self) -> Host:
         for link in self.links.values():
@@ -87,8 +89,8 @@ class World:
             except HostCrashed:
                 self.crashes += 1
 
-    def _note(self, envelope: Envelope) -> None:
-        self.oracle.note(envelope, self.clock.now())
+    def _note(self, envelope: Envelope, stored: bool) -> None:
+        self.oracle.note(envelope, self.clock.now(), stored=stored)
 
     def play(self) -> dict[str, int]:
         """Play, come to rest, judge; return what happened, as counts."""
@@ -157,6 +159,8 @@ class World:
             (0.08, lambda: link.die("killed by chance")),
             (0.05, lambda: setattr(link, "hung", link.alive)),
             (0.15, lambda: self._break_broker(link)),
+            (0.08, lambda: link.act_by_hand(rng)),
+            (0.04, self._impersonate),
             (0.03, self._cut_cloud),
             (0.03, self._fill_disk),
             (0.03, self._step_clock),
@@ -178,6 +182,11 @@ class World:
     def _break_broker(self, link: Link) -> None:
         kind, how = self.rng.choice(BROKER_FAULTS)
         link.broker.fail_next(kind, **how)
+
+    def _impersonate(self) -> None:
+        known = list(self.host.engine.state.directory.accounts)
+        if known:  # whose an account is, is what the first link says
+            self.queue.put(self.cast.impersonate(known, self.now_ns, self.clock.now()))
 
     def _cut_cloud(self) -> None:
         self.outage.until_ns = self.mono_ns + self.rng.randrange(20, 240) * SECOND_NS
@@ -201,7 +210,7 @@ class World:
     def _crash(self) -> None:
         """The host's process dies, and its workers see the pipe's end; then it starts again."""
         self.crashes += 1
-        self.oracle.forget_unstored(self.host.list_unstored_stops())
+        self.oracle.note_death()
         self.host.die()
         for link in self.links.values():
             link.die("the host died", host_too=True)
@@ -214,6 +223,8 @@ class World:
         self.bus.calm = self.market.calm = True
         for link in self.links.values():
             link.broker.faults = FaultPlan()
+        for account_id in self.cast.accounts:  # what is not linked is not ours to flatten
+            self.queue.put(self.cast.link(account_id, self.clock.now()))
         for scope in [None, *self.cast.tenants]:
             engage = self.cast.engage(self.clock.now())
             data = engage.data.model_copy(
@@ -224,8 +235,11 @@ class World:
 
     def _is_at_rest(self) -> bool:
         host = self.host
-        flat = not any(link.broker_positions() for link in self.links.values())
+        flat = not any(
+            link.broker_positions() or link.broker_orders() for link in self.links.values()
+        )
         idle = host.engine.pending() == 0 and host.journal.depth() == 0
+        idle = idle and not any(host.engine.state.differences.open.values())
         return flat and idle and self.queue.count() == 0 and host.engine.count_positions() == 0
 
     def _judge(self) -> dict[str, int]:
@@ -236,6 +250,7 @@ class World:
             if not host.publisher.drain_once():
                 break
         claims.claim(self._is_at_rest(), f"not at rest: {self.describe()}")
+        claims.judge_tenants(self.cast, host.engine.state.directory.accounts)
         before = host.engine.digest()
         counts = claims.judge_story(self.cast, self.links, self.bus, self.market, host.journal)
         host.die()

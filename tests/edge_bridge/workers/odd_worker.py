@@ -6,6 +6,7 @@ What it does is asked for by an order's comment, or by a file beside the account
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from edge_bridge.adapters.clock import BrokerClock
@@ -13,7 +14,7 @@ from edge_bridge.adapters.credentials import Credentials
 from edge_bridge.adapters.paper.settings import AccountSettings, make_forex_symbol
 from edge_bridge.adapters.paper.simulated import SimulatedTerminal
 from edge_bridge.adapters.terminal import ModuleTerminal
-from edge_bridge.ports import AccountState, OrderRequest, SendResult, WrongTerminal
+from edge_bridge.ports import AccountState, Deal, OrderRequest, SendResult, WrongTerminal
 from edge_bridge.workers.messages import Opening
 from edge_bridge.workers.terminals import Opened, feed_simulated
 from edge_bridge.workers.wire import Ticks
@@ -44,7 +45,15 @@ class OddTerminal(ModuleTerminal):
     def _asked(self, fault: str) -> bool:
         return self._books.with_suffix(f".{fault}").exists()
 
+    def deals_since(self, time_ns: int) -> Sequence[Deal]:
+        if self._asked("mute"):
+            time.sleep(FOREVER_S)
+        return super().deals_since(time_ns)
+
     def send(self, request: OrderRequest) -> SendResult:
+        if self._asked("lose"):
+            self._books.with_suffix(".lose").unlink()
+            self._simulated.faults.kill_pipe_next("after")
         if request.comment == "hang":
             time.sleep(FOREVER_S)
         if request.comment == "lose pipe":

@@ -5,7 +5,7 @@ as sent, and the caller keeps it.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import boto3
@@ -31,6 +31,15 @@ ERRORS = (BotoCoreError, ClientError)
 ENTRY_FAULTS = frozenset({"InvalidArgument", "MalformedDetail", "RedactionFailure"})
 """Of the bus: the entry itself is wrong. Any other code (throttled, internal, not allowed to write)
 says nothing against the message, and it is sent again until it is taken."""
+
+
+CALL_FAULTS = frozenset(
+    {
+        "ValidationException", "BatchRequestTooLong", "InvalidMessageContents",
+        "InvalidParameterValue", "RequestEntityTooLarge",
+    }
+)  # fmt: skip
+"""A whole call is refused because of what is in it; such a call would be refused for ever."""
 
 
 class Sender(Protocol):
@@ -79,6 +88,21 @@ def split_calls(rows: Sequence[OutboxRow]) -> list[list[OutboxRow]]:
     return calls
 
 
+def send_or_part(send: Callable[[Sequence[OutboxRow]], Taken], rows: Sequence[OutboxRow]) -> Taken:
+    """Send rows in one call; when that is refused for its content, each alone, so that the one at
+    fault is found and holds nothing up."""
+    try:
+        return send(rows)
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code", "")).rpartition(".")[2]
+        if code not in CALL_FAULTS:
+            raise
+    if len(rows) == 1:
+        return Taken([], list(rows))
+    parts = [send_or_part(send, [row]) for row in rows]
+    return Taken([r for part in parts for r in part.sent], [r for p in parts for r in p.refused])
+
+
 class EventBus:
     """EventBridge; the success of every single entry is checked."""
 
@@ -88,6 +112,9 @@ class EventBus:
 
     def send(self, rows: Sequence[OutboxRow]) -> Taken:
         """Put events on the bus, in order."""
+        return send_or_part(self._send, rows)
+
+    def _send(self, rows: Sequence[OutboxRow]) -> Taken:
         entries: list[PutEventsRequestEntryTypeDef] = [
             {
                 "EventBusName": self._name,
@@ -118,6 +145,9 @@ class MarketQueue:
 
     def send(self, rows: Sequence[OutboxRow]) -> Taken:
         """Send messages in the form that the bus would give them."""
+        return send_or_part(self._send, rows)
+
+    def _send(self, rows: Sequence[OutboxRow]) -> Taken:
         entries: list[SendMessageBatchRequestEntryTypeDef] = [
             {"Id": str(i), "MessageBody": wrap_body(row)} for i, row in enumerate(rows)
         ]
