@@ -264,7 +264,8 @@ def _read_side(kind: int) -> Side:
 
 def to_hundredths(volume: float) -> int:
     """Lots as hundredths; a position too small for them still counts as one, not as none."""
-    return max(round(volume * LOT), 1 if volume > 0 else 0)
+    found = round(volume * LOT)
+    return found if found > 0 else int(volume > 0)
 
 
 @lru_cache(maxsize=4_096)
