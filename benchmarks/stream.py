@@ -40,7 +40,8 @@ from functions.user_service.models import Account  # noqa: E402
 CONNECTIONS, SECONDS, RATE = 1_000, 10, 50
 TENANT_CONNECTIONS = 50
 FILES_SPARE = 200
-ISSUER, SEED = "https://bench.sinyal.example", "bYz7Qk2mPq9Rt4Vw8Xc6Df1Gh5Jl0NsAuEiOxCvQbTw="
+ISSUER = "https://bench.sinyal.example"
+SEED = "words of many letters that sign the tokens of a measurement"
 WAIT_S = 60.0
 
 

@@ -177,7 +177,7 @@ def test_a_lost_answer_is_unknown_sent_once_and_found_by_its_magic(
     assert len([each for each in port.deals_since(0) if each.magic == 42]) == opened
 
 
-@pytest.mark.parametrize("retcode", [c.TIMEOUT, c.LOCKED])
+@pytest.mark.parametrize("retcode", [c.TIMEOUT, c.LOCKED, c.ERROR, 10_099])
 def test_an_undecided_retcode_is_unknown(
     port: Terminal, simulated: SimulatedTerminal, retcode: int
 ) -> None:
@@ -299,3 +299,17 @@ class FinerVolumes:
         if row is None or symbol != "BTCUSD":
             return row
         return type(row).of(row._asdict() | {"volume_step": 0.001})
+
+
+def test_a_symbol_that_is_not_listed_any_more_hides_nothing_that_is_held(
+    port: Terminal, simulated: SimulatedTerminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(port.send(BUY), Done)
+    before = port.positions(), port.deals_since(0)
+    monkeypatch.setattr(simulated, "symbol_select", lambda *_: False)
+    monkeypatch.setattr(simulated, "last_error", lambda: (c.E_NOT_FOUND, "not found"))
+    port.connect()
+    with pytest.raises(SymbolUnknown):
+        port.instrument("EURUSD")
+    assert (port.positions(), port.deals_since(0)) == before
+    assert port.pending_orders() == []

@@ -45,6 +45,13 @@ class KillOracle:
         if data.version > self.states.get(scope, (0, False))[0]:
             self.states[scope] = (data.version, engaged)
 
+    def forget_unstored(self, engaged: list[tuple[UUID | None, int]]) -> None:
+        """The process died over commands that a full disk did not take: they stopped what ran, are
+        in the queue still, and stop again when they come."""
+        for scope, version in engaged:
+            if self.states.get(scope, (0, False))[0] == version:
+                del self.states[scope]
+
     def is_stopped(self, tenant_id: UUID) -> bool:
         """Whether the tenant or the whole host is stopped."""
         return any(self.states.get(scope, (0, False))[1] for scope in (tenant_id, None))

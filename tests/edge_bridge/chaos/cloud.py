@@ -78,6 +78,11 @@ class SimQueue:
             taken.append(Received(handle, each[2]))
         return taken
 
+    def list_bodies(self) -> list[dict[str, Any]]:
+        """Every message that waits or is in flight."""
+        texts = [each[2] for each in self.waiting] + [body for _, body in self.flying.values()]
+        return [json.loads(text) for text in texts]
+
     def delete(self, handles: Sequence[str]) -> None:
         """Forget messages; now and then the call is lost on its way."""
         self.outage.check()

@@ -157,6 +157,22 @@ class Host:
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
+    def list_unstored_stops(self) -> list[tuple[UUID | None, int]]:
+        """Kill switch commands in the queue that are not on this disk: scope and version."""
+        found: list[tuple[UUID | None, int]] = []
+        for body in self.queue.list_bodies():
+            if body["detail-type"] == "EngageKillSwitch":
+                meta, data = body["detail"]["meta"], body["detail"]["data"]
+                tenant = UUID(meta["tenant_id"]) if meta["tenant_id"] else None
+                if not self._has_stored(meta["event_id"]):
+                    found.append((tenant, data["version"]))
+        return found
+
+    def _has_stored(self, event_id: str) -> bool:
+        reader = self.journal.inner._reader
+        found = reader.execute("SELECT 1 FROM inbox WHERE event_id = ?", (event_id,)).fetchone()
+        return found is not None
+
     def die(self) -> None:
         """Let go of the files as a dead process does; nothing is flushed or said."""
         self.journal.inner.close()

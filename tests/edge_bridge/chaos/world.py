@@ -201,6 +201,7 @@ class World:
     def _crash(self) -> None:
         """The host's process dies, and its workers see the pipe's end; then it starts again."""
         self.crashes += 1
+        self.oracle.forget_unstored(self.host.list_unstored_stops())
         self.host.die()
         for link in self.links.values():
             link.die("the host died", host_too=True)

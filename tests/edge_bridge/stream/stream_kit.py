@@ -23,7 +23,7 @@ from functions.user_service.logic.tokens import TokenSigner
 from functions.user_service.models import Account
 
 ISSUER = "https://api.sinyal.example"
-SEED = "9Xk2mPq7Rt4Vw8Yz3Bc6Df1Gh5Jl0NsAuEiOxCvQbTw="
+SEED = "words of many letters that sign the tokens of these tests"
 WAIT_S = 10.0
 
 

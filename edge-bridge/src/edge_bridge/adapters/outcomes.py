@@ -6,14 +6,14 @@ from edge_bridge.adapters import constants as c
 from edge_bridge.ports import Rejected, RejectionKind
 
 EXECUTED = frozenset({c.DONE, c.DONE_PARTIAL, c.PLACED})
-UNDECIDED = frozenset({c.TIMEOUT, c.LOCKED})
-"""Retcodes after which the server may still execute the order."""
+UNDECIDED = frozenset({c.TIMEOUT, c.LOCKED, c.ERROR})
+"""Retcodes after which the server may still execute the order, or may have."""
 NOT_SENT = frozenset({c.E_INVALID_PARAMS, c.E_AUTO_TRADING_DISABLED})
 """Errors found before anything leaves the process. Any other error leaves the outcome open."""
 
 _KINDS: Mapping[RejectionKind, tuple[int, ...]] = {
     "requote": (c.REQUOTE, c.PRICE_CHANGED),
-    "refused": (c.REJECT, c.CANCEL, c.ERROR, c.REJECT_CANCEL),
+    "refused": (c.REJECT, c.CANCEL, c.REJECT_CANCEL),
     "invalid_request": (c.INVALID, c.INVALID_ORDER, c.E_INVALID_PARAMS),
     "volume": (c.INVALID_VOLUME, c.INVALID_CLOSE_VOLUME, c.LIMIT_VOLUME),
     "price": (c.INVALID_PRICE,),
@@ -37,6 +37,12 @@ _KINDS: Mapping[RejectionKind, tuple[int, ...]] = {
 _KIND_OF = {code: kind for kind, codes in _KINDS.items() for code in codes}
 
 
+def is_refusal(code: int) -> bool:
+    """Whether a code is known to say that nothing was executed. A code that nobody documented is
+    not: the deals tell what became of the order."""
+    return code in _KIND_OF
+
+
 def refuse(code: int, reason: str) -> Rejected:
-    """A refusal with what it is about; codes nobody documented are plain refusals."""
+    """A refusal with what it is about."""
     return Rejected(code, reason, _KIND_OF.get(code, "refused"))

@@ -8,7 +8,7 @@ from edge_bridge.adapters import constants as c
 from edge_bridge.adapters import mapping
 from edge_bridge.adapters.api import RETCODE_NAMES
 from edge_bridge.adapters.mapping import Spec
-from edge_bridge.adapters.outcomes import EXECUTED, NOT_SENT, UNDECIDED, refuse
+from edge_bridge.adapters.outcomes import EXECUTED, NOT_SENT, UNDECIDED, is_refusal, refuse
 from edge_bridge.adapters.reader import ModuleReader
 from edge_bridge.ports import (
     Action,
@@ -122,7 +122,7 @@ class ModuleTerminal(ModuleReader):
         if row.retcode in EXECUTED:
             return mapping.read_answer(row, spec.scale, position or self._find_opened(row.order))
         reason = RETCODE_NAMES.get(row.retcode, row.comment)
-        if row.retcode in UNDECIDED:
+        if row.retcode in UNDECIDED or not is_refusal(row.retcode):
             return Unknown(row.retcode, reason)
         return refuse(row.retcode, reason)
 

@@ -13,6 +13,7 @@ from contracts.envelope import Envelope
 from edge_bridge.engine.digest import digest_state
 from edge_bridge.engine.entries import Entries
 from edge_bridge.engine.exits import Exits
+from edge_bridge.engine.forgetting import forget_old
 from edge_bridge.engine.guard import Guard
 from edge_bridge.engine.journal import BusinessClock, EngineJournal, OpenTerminal, Reconcile
 from edge_bridge.engine.pen import Pen
@@ -50,6 +51,8 @@ class Engine:
         state = self.state
         state.now_ns = max(state.now_ns, now_ns)
         state.load()
+        while forget_old(state):
+            pass
         self._entries.publish_interrupted()
         for account in state.directory.accounts.values():
             self._reception.open_desk(account)
@@ -82,6 +85,7 @@ class Engine:
         self._exits.watch()
         self._entries.deliver_due()
         self._turn_window()
+        forget_old(state)
 
     def collect_answers(self) -> int:
         """Take the answers that came meanwhile, without waiting; how many requests still fly."""

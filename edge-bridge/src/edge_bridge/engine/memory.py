@@ -4,30 +4,46 @@ Bounded: when more is known than is kept, the oldest signals are forgotten whole
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from edge_bridge.engine.models import Order
 
+_T = TypeVar("_T")
 PAIRS_KEPT = 500_000
 """So many (signal, account), (signal, tenant) and (bar, tenant) pairs are remembered each."""
 ENDED_KEPT = 20_000
 
 
-class Pairs:
+class Outcome(NamedTuple):
+    """What is remembered of a signal on an account."""
+
+    decided_at: datetime
+    bar_id: UUID
+    tenant_id: UUID
+    made: bool
+    """Whether an order left."""
+
+
+class Pairs(Generic[_T]):
     """A value for each (first, second), grouped by the first."""
 
     __slots__ = ("_count", "_groups", "_kept")
 
     def __init__(self, kept: int = PAIRS_KEPT) -> None:
-        self._groups: OrderedDict[UUID, dict[UUID, object]] = OrderedDict()
+        self._groups: OrderedDict[UUID, dict[UUID, _T]] = OrderedDict()
         self._count, self._kept = 0, kept
 
-    def of(self, first: UUID) -> dict[UUID, object]:
-        """The values of a first; empty when there are none. Not to be changed."""
-        return self._groups.get(first, _NOTHING)
+    def __len__(self) -> int:
+        return self._count
 
-    def add(self, first: UUID, second: UUID, value: object) -> bool:
+    def of(self, first: UUID) -> Mapping[UUID, _T]:
+        """The values of a first; empty when there are none."""
+        return self._groups.get(first, {})
+
+    def add(self, first: UUID, second: UUID, value: _T) -> bool:
         """Keep a value unless there is one; tell whether it was new."""
         group = self._groups.get(first)
         if group is None:
@@ -40,13 +56,32 @@ class Pairs:
             self._count -= len(self._groups.popitem(last=False)[1])
         return True
 
-    def __iter__(self) -> Iterator[tuple[UUID, UUID, object]]:
+    def groups(self) -> Iterable[tuple[UUID, Mapping[UUID, _T]]]:
+        """Every first with its values, oldest first; not to be changed meanwhile."""
+        return self._groups.items()
+
+    def peek(self) -> _T | None:
+        """The oldest value; None when nothing is known."""
+        return next((next(iter(group.values())) for group in self._groups.values()), None)
+
+    def drop(self, first: UUID) -> Mapping[UUID, _T]:
+        """Forget a first; its values."""
+        group = self._groups.pop(first, {})
+        self._count -= len(group)
+        return group
+
+    def discard(self, first: UUID, second: UUID) -> None:
+        """Forget one value."""
+        group = self._groups.get(first, {})
+        if group.pop(second, None) is not None:
+            self._count -= 1
+        if not group:
+            self._groups.pop(first, None)
+
+    def __iter__(self) -> Iterator[tuple[UUID, UUID, _T]]:
         for first, group in self._groups.items():
             for second, value in group.items():
                 yield first, second, value
-
-
-_NOTHING: dict[UUID, object] = {}
 
 
 class EndedOrders:

@@ -75,6 +75,14 @@ class Pen:
         return True
 
     def _keep(self, step: _Step) -> None:
+        """Keep a step; one of records alone joins the last, where the newest value of a key counts:
+        what an account's figures do while a disk is full must not add up."""
+        if self._owed and not (step.events or step.done):
+            last = self._owed[-1]
+            merged = {(kind, key): value for kind, key, value in (*last.records, *step.records)}
+            records = tuple((kind, key, value) for (kind, key), value in merged.items())
+            self._owed[-1] = _Step(last.events, records, last.done)
+            return
         if len(self._owed) >= OWED_MAX:
             raise StorageFull(f"{OWED_MAX} steps wait for the disk")
         self._owed.append(step)

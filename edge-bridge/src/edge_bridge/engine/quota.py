@@ -40,6 +40,14 @@ class DailyQuota:
                 del self._used[(tenant_id, old)]
         self._used[key] = self._used.get(key, 0) + 1
 
+    def forget(self, tenant_id: UUID, day: str) -> None:
+        """Count one delivery less, of a day that is over."""
+        used = self._used.get((tenant_id, day), 0)
+        if used > 1:
+            self._used[(tenant_id, day)] = used - 1
+        elif used:
+            del self._used[(tenant_id, day)]
+
     def describe(self) -> object:
         """Everything counted and latched, for the digest."""
         used = {f"{tenant}/{day}": count for (tenant, day), count in self._used.items()}

@@ -16,7 +16,7 @@ from edge_bridge.engine.guard import Guard
 from edge_bridge.engine.journal import BusinessClock, Record
 from edge_bridge.engine.limits import LimitBook, RiskLimits
 from edge_bridge.engine.market_watch import MarketWatch
-from edge_bridge.engine.memory import EndedOrders, Pairs
+from edge_bridge.engine.memory import PAIRS_KEPT, EndedOrders, Outcome, Pairs
 from edge_bridge.engine.models import Delivery, Order, read_value
 from edge_bridge.engine.pen import Pen
 from edge_bridge.engine.quota import DailyQuota
@@ -25,7 +25,6 @@ from edge_bridge.engine.switches import Switches
 from edge_bridge.engine.timing import Timing
 from edge_bridge.ports import Quote
 
-ORDERS_KEPT = timedelta(days=7)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OVER = frozenset({"closed", "rejected", "denied"})
 _NOT_ACTED = frozenset({"duplicate_signal", "signal_invalid", "symbol_not_entitled"})
@@ -60,11 +59,11 @@ class EngineState:
     desks: dict[UUID, Desk] = field(default_factory=dict)
     deliveries: dict[str, Delivery] = field(default_factory=dict)
     references: dict[str, Quote] = field(default_factory=dict)
-    handled: Pairs = field(default_factory=Pairs)
+    handled: Pairs[Outcome] = field(default_factory=Pairs)
     """(signal, account) with an outcome."""
-    delivered: Pairs = field(default_factory=Pairs)
+    delivered: Pairs[str] = field(default_factory=Pairs)
     """(signal, tenant) -> the day the prediction counts for."""
-    bars: Pairs = field(default_factory=Pairs)
+    bars: Pairs[UUID] = field(default_factory=Pairs)
     """(bar, tenant) -> the signal that was acted on."""
     ended: EndedOrders = field(default_factory=EndedOrders)
     """Orders told not to be executed, should one of them show up at the broker."""
@@ -110,7 +109,8 @@ class EngineState:
 
     def remember(self, order: Order) -> None:
         """Keep what an order says about later signals."""
-        self.handled.add(order.signal_id, order.account_id, None)
+        outcome = Outcome(order.decided_at, order.bar_id, order.tenant_id, bool(order.magic))
+        self.handled.add(order.signal_id, order.account_id, outcome)
         if order.denial not in _NOT_ACTED:
             self.bars.add(order.bar_id, order.tenant_id, order.signal_id)
 
@@ -143,10 +143,10 @@ class EngineState:
     def _load_orders(self, load: Callable[[str], dict[str, str]]) -> None:
         orders = [read_value(Order, text) for text in load("order").values()]
         orders.sort(key=lambda order: (order.decided_at, order.key))
-        oldest = self.clock.now() - ORDERS_KEPT
+        surplus = len(orders) - PAIRS_KEPT
         forgotten: list[Record] = []
-        for order in orders:
-            if order.state in _OVER and order.decided_at < oldest:
+        for place, order in enumerate(orders):
+            if place < surplus and order.state in _OVER:
                 forgotten.append(("order", order.key, None))
                 continue
             self.remember(order)

@@ -8,7 +8,7 @@ finishing its step, and starts it again after a crash, later and later.
 import argparse
 import sys
 from collections.abc import Sequence
-from xml.sax.saxutils import escape
+from html import escape
 
 STOP_WAIT_S = 60
 RESTART_DELAYS_S = (5, 30, 120)

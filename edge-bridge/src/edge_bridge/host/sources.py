@@ -26,6 +26,8 @@ from edge_bridge.workers.supervisor import Supervisor
 CHUNK_TICKS = 4_096
 FEED_ROOM = derived_id("edge", "market")
 """Stands for a tenant where the market's own terminal is served."""
+FROM_CONFIGURATION = "configuration"
+"""Stands for a ciphertext where the host itself knows the password."""
 
 
 class MarketSource(Protocol):
@@ -131,7 +133,7 @@ class TerminalSource:
             feed=tuple(self._broker.values()), broker_zone=market.zone,
             broker_ahead_hours=market.ahead_hours, feed_ms=market.poll_ms,
         )  # fmt: skip
-        self._spec = WorkerSpec(FEED_ROOM, self._account_id, 1, opening, FEED_PASSWORD)
+        self._spec = WorkerSpec(FEED_ROOM, self._account_id, 1, opening, FROM_CONFIGURATION)
         self.password = market.password
 
     def start(self, resume_ns: int) -> None:
@@ -163,7 +165,3 @@ class TerminalSource:
     def ticks_between(self, symbol: str, from_ns: int, to_ns: int) -> TickColumns:
         """Ask the terminal's history."""
         return self._terminal.ticks_between(symbol, from_ns, to_ns)
-
-
-FEED_PASSWORD = "configuration"  # noqa: S105  # nosec B105 - a mark, see open_password
-"""Where the market's own password comes from."""

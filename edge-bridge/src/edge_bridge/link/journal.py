@@ -20,11 +20,11 @@ from edge_bridge.engine.journal import Record
 from edge_bridge.link.intents import BYTES_KEPT, BYTES_MAX, IntentLog
 from edge_bridge.link.outbox import Lane, OutboxGauge, WrittenMessage
 from edge_bridge.link.schema import (
+    INSERTS,
     SCHEMA,
     TABLES,
     InboxRow,
     OutboxRow,
-    insert_into,
     make_row,
 )
 from edge_bridge.link.storage import Storage
@@ -282,9 +282,9 @@ def _put(
 ) -> None:
     """Add messages and records to the step under way."""
     if bus_rows:
-        writer.executemany(insert_into("bus_outbox"), bus_rows)
+        writer.executemany(INSERTS["bus"], bus_rows)
     if market_rows:
-        writer.executemany(insert_into("market_outbox"), market_rows)
+        writer.executemany(INSERTS["market"], market_rows)
     puts = [(*place, value) for place, value in values.items() if value is not None]
     drops = [place for place, value in values.items() if value is None]
     if puts:

@@ -7,6 +7,10 @@ from contracts.envelope import Envelope
 from edge_bridge.link.outbox import Lane, WrittenMessage
 
 TABLES: dict[Lane, str] = {"bus": "bus_outbox", "market": "market_outbox"}
+INSERTS: dict[Lane, str] = {
+    "bus": "INSERT INTO bus_outbox (event_id, source, detail_type, body) VALUES (?, ?, ?, ?)",
+    "market": "INSERT INTO market_outbox (event_id, source, detail_type, body) VALUES (?, ?, ?, ?)",
+}
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS bus_outbox (
   seq INTEGER PRIMARY KEY, event_id TEXT NOT NULL, source TEXT NOT NULL,
@@ -43,11 +47,6 @@ class InboxRow(NamedTuple):
     event_id: str
     detail_type: str
     body: str
-
-
-def insert_into(table: str) -> str:
-    """The statement that puts a message into an outbox."""
-    return f"INSERT INTO {table} (event_id, source, detail_type, body) VALUES (?, ?, ?, ?)"
 
 
 def make_row(envelope: Envelope | WrittenMessage) -> tuple[str, str, str, str]:
