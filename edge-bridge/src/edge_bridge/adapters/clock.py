@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 NANOSECONDS_PER_MS = 1_000_000
 DAY_S = 86_400
+QUARTER_MS = 900_000
+"""No zone changes its offset, nor differs from another, by less."""
 
 
 class BrokerClock:
@@ -20,6 +22,7 @@ class BrokerClock:
         self._zone = ZoneInfo(zone)
         self._ahead_s = ahead_hours * 3600
         self._offset_of_hour = lru_cache(maxsize=4096)(self._find_offset)
+        self._offset_of_quarter = lru_cache(maxsize=4096)(self._look_back)
 
     def _find_offset(self, utc_hour: int) -> int:
         at = datetime.fromtimestamp(utc_hour * 3600, UTC).astimezone(self._zone)
@@ -39,10 +42,12 @@ class BrokerClock:
     def to_utc_ns(self, broker_ms: int) -> int:
         """Read a time of the broker's clock. The hour that repeats in autumn (a Sunday, when the
         market is closed) is read as the later of the two."""
-        broker_s = broker_ms // 1000
-        guess = broker_s - self.offset_s(broker_s - self._ahead_s)
-        utc_s = broker_s - self.offset_s(guess)
-        return (broker_ms - (broker_s - utc_s) * 1000) * NANOSECONDS_PER_MS
+        ahead_s = self._offset_of_quarter(broker_ms // QUARTER_MS)
+        return (broker_ms - ahead_s * 1000) * NANOSECONDS_PER_MS
+
+    def _look_back(self, quarter: int) -> int:
+        broker_s = quarter * QUARTER_MS // 1000
+        return self.offset_s(broker_s - self.offset_s(broker_s - self._ahead_s))
 
     def next_midnight_ns(self, utc_ns: int) -> int:
         """Find the UTC time of the next midnight on the broker's clock."""

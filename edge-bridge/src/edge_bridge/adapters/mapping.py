@@ -50,13 +50,13 @@ TIMEFRAMES: Mapping[Timeframe, int] = {
     "H4": c.TIMEFRAME_H4,
     "D1": c.TIMEFRAME_D1,
 }
-_ENTRIES: Mapping[int, DealEntry] = {
+ENTRIES: Mapping[int, DealEntry] = {
     c.DEAL_ENTRY_IN: "in",
     c.DEAL_ENTRY_OUT: "out",
     c.DEAL_ENTRY_INOUT: "inout",
     c.DEAL_ENTRY_OUT_BY: "out_by",
 }
-_REASONS: Mapping[int, CloseReason] = {
+REASONS: Mapping[int, CloseReason] = {
     0: "client",
     1: "client",  # mobile
     2: "client",  # web
@@ -220,8 +220,8 @@ def read_deal(row: DealStruct, scale: int, minor: int, clock: BrokerClock) -> De
         position=row.position_id,
         symbol=row.symbol,
         side=_read_side(row.type),
-        entry=_ENTRIES[row.entry],
-        reason=_REASONS.get(row.reason, "other"),
+        entry=ENTRIES[row.entry],
+        reason=REASONS.get(row.reason, "other"),
         volume=to_hundredths(row.volume),
         price=round(row.price * scale),
         time_ns=clock.to_utc_ns(row.time_msc),
@@ -264,7 +264,8 @@ def _read_side(kind: int) -> Side:
 
 def to_hundredths(volume: float) -> int:
     """Lots as hundredths; a position too small for them still counts as one, not as none."""
-    return max(round(volume * LOT), 1 if volume > 0 else 0)
+    found = round(volume * LOT)
+    return found if found > 0 else int(volume > 0)
 
 
 @lru_cache(maxsize=4_096)

@@ -6,7 +6,7 @@ from contracts.trading_engine import AccountLinked
 from edge_bridge.adapters.paper.settings import AccountSettings, SymbolSettings
 from edge_bridge.adapters.paper.simulated import SimulatedTerminal
 from edge_bridge.adapters.paper.tape import Tape
-from edge_bridge.adapters.paper.terminal import open_terminal
+from edge_bridge.backtest.terminal import BacktestTerminal
 from edge_bridge.ports import Terminal
 
 SEQ_NEVER = 1 << 62
@@ -24,7 +24,7 @@ class BacktestFloor:
     def __init__(self, account: AccountSettings, symbol: SymbolSettings) -> None:
         self.symbol = symbol.name
         self.simulated = SimulatedTerminal(account, [symbol], tape=_make_blank_tape(symbol.name))
-        self.terminal: Terminal = open_terminal(self.simulated)
+        self.terminal: Terminal = BacktestTerminal(self.simulated)
 
     def open(self, account: AccountLinked) -> Terminal | None:
         """The terminal of the account; other accounts have none here."""

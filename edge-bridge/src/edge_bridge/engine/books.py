@@ -7,6 +7,7 @@ answer. Whoever needs them looks again, as it would after an outage.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from edge_bridge.ports import (
     AsksDeals,
@@ -46,10 +47,16 @@ class BrokerBooks:
     _turn: int = 0
     _asked: dict[int, _Question] = field(default_factory=dict)
     """By the time from which deals were asked for."""
+    _asks: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._asks = isinstance(self.terminal, AsksDeals)
 
     def turn(self) -> None:
         """The account was read: let go of questions that nobody wants answered any more."""
         self._turn += 1
+        if not self._asked:
+            return
         oldest = self._turn - TURNS_KEPT
         for time_ns in [key for key, each in self._asked.items() if each.turn < oldest]:
             del self._asked[time_ns]
@@ -61,11 +68,10 @@ class BrokerBooks:
     def deals_since(self, time_ns: int) -> Sequence[Deal]:
         """Read the deals at or after a time. Raises TerminalUnavailable, also while they are asked
         for; an answer is given once, and was asked for after the look before."""
-        terminal = self.terminal
         try:
-            if not isinstance(terminal, AsksDeals):
-                return terminal.deals_since(time_ns)
-            return self._collect(terminal, time_ns)
+            if not self._asks:
+                return self.terminal.deals_since(time_ns)
+            return self._collect(cast(AsksDeals, self.terminal), time_ns)
         except SymbolUnknown as error:
             raise TerminalUnavailable(0, f"deals of a symbol that is not known: {error}") from error
 

@@ -128,6 +128,11 @@ class SimulatedTerminal(Functions):
         self.faults.add(fault, times)
 
     @property
+    def broker(self) -> Broker:
+        """The server behind the terminal, for who shares the process and its whole numbers."""
+        return self._broker
+
+    @property
     def last_seq(self) -> int:
         """The newest tick that has had its effect, earlier processes included; -1 before any."""
         return self._broker.last_seq
