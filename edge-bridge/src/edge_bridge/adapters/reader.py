@@ -156,7 +156,7 @@ class ModuleReader:
         if rows is None:
             raise self._unavailable("no orders")
         if not rows:
-            return ()
+            return []
         found = [mapping.read_pending(row, self._scale(row.symbol), self._clock) for row in rows]
         return sorted(found, key=lambda each: (each.time_ns, each.ticket))
 
