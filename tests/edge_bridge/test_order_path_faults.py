@@ -17,6 +17,7 @@ from contracts.trading_engine import (
     StopsMoved,
 )
 from edge_bridge.adapters import constants as c
+from edge_bridge.adapters.renaming import RenamingTerminal
 from edge_bridge.engine.flights import CLOSED_PAUSE_NS
 from edge_bridge.engine.journal import StorageFull
 from edge_bridge.engine.pen import OWED_MAX, Pen
@@ -241,6 +242,40 @@ def test_an_account_never_becomes_another_one_at_its_broker(
     assert (account.version, account.linked) == (1, link_account(1))
     edge.give(link_account(1, version=3, risk_per_trade_bp=10), tenant)
     assert edge.desk().account.version == 3
+
+
+def test_an_account_that_ended_flat_and_comes_back_gets_a_terminal_anew(late: LateEdge) -> None:
+    tenant = late.desk().account.tenant_id
+    late.engine.kill(link_account(1).account_id)
+    late.give(AccountUnlinked(account_id=link_account(1).account_id, version=2), tenant)
+    late.tick()
+    late.give(link_account(1, version=3), tenant)
+    assert len(late.late) == 2
+    assert len(late.floor.terminals) == 1  # the broker's books are the same
+    assert late.desk().terminal is late.late[1]  # type: ignore[comparison-overlap]
+    assert late.desk().guard.killed == "manual"
+    assert late.engine.digest() == late.reload().digest()
+
+
+def test_deals_are_asked_for_under_our_names_too(tmp_path: Path) -> None:
+    edge, terminal = open_asked(tmp_path)
+
+    class Suffixed:
+        def to_broker(self, symbol: str) -> str:
+            return symbol.removesuffix(".x")
+
+        def to_ours(self, symbol: str) -> str:
+            return f"{symbol}.x"
+
+    edge.give(edge.signal())
+    renamed: Any = RenamingTerminal(terminal, Suffixed())  # type: ignore[arg-type]
+    asked = renamed.ask_deals(1)
+    assert asked.poll() is None
+    terminal.answers = True
+    assert [each.symbol for each in asked.poll() or ()] == ["EURUSD.x"]
+    plain: Any = RenamingTerminal(terminal._behind, Suffixed())
+    assert [each.symbol for each in plain.ask_deals(1).poll()] == ["EURUSD.x"]
+    edge.close()
 
 
 def test_a_signal_in_a_tenants_name_is_acted_on_for_nobody(edge: Edge) -> None:

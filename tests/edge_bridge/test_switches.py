@@ -143,12 +143,12 @@ def test_pending_orders_of_the_account_are_cancelled_even_if_first_refused(edge:
     edge.give(engage(1), tenant)
     assert len(edge.desk(0).terminal.pending_orders()) == 1
     edge.tick()
-    assert edge.desk(0).terminal.pending_orders() == []
+    assert not edge.desk(0).terminal.pending_orders()
     assert len(edge.desk(1).terminal.pending_orders()) == 1
     place_pending(edge, 0)  # somebody places another one
     edge.clock.advance(seconds=30)
     edge.tick()
-    assert edge.desk(0).terminal.pending_orders() == []
+    assert not edge.desk(0).terminal.pending_orders()
 
 
 def test_positions_stay_unless_flattening_is_asked_for(edge: Edge) -> None:

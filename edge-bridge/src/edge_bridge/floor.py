@@ -7,6 +7,7 @@ process as they would at a real broker.
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from uuid import UUID
 
 from contracts.trading_engine import AccountLinked
 from edge_bridge.adapters.paper.journal import JournalUnusable
@@ -31,6 +32,7 @@ class PaperFloor:
         self._tape = Tape()
         self._last = last
         self.terminals: list[SimulatedTerminal] = []
+        self._opened: dict[UUID, SimulatedTerminal] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
     def open(self, account: AccountLinked) -> Terminal | None:
@@ -40,6 +42,9 @@ class PaperFloor:
         """
         if account.mode != "paper":
             return None
+        known = self._opened.get(account.account_id)
+        if known is not None:  # linked again: its books are open here already
+            return open_terminal(known)
         settings = AccountSettings(
             login=account.login,
             server=account.server,
@@ -56,6 +61,7 @@ class PaperFloor:
         if self._last is not None:
             terminal.feed_tick(*self._last, self._symbol.name)
         self.terminals.append(terminal)
+        self._opened[account.account_id] = terminal
         return open_terminal(terminal)
 
     def feed(self, first_number: int, chunk: TickChunk, places: list[int]) -> None:

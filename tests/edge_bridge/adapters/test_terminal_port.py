@@ -312,4 +312,4 @@ def test_a_symbol_that_is_not_listed_any_more_hides_nothing_that_is_held(
     with pytest.raises(SymbolUnknown):
         port.instrument("EURUSD")
     assert (port.positions(), port.deals_since(0)) == before
-    assert port.pending_orders() == []
+    assert not port.pending_orders()

@@ -5,17 +5,19 @@ of ours keeps the broker's: it is seen, counted, and can be closed.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from edge_bridge.ports import (
     AccountState,
     Action,
     Answered,
+    AsksDeals,
     Bar,
     CancelRequest,
     CloseRequest,
     Deal,
+    DealsHandle,
     Instrument,
     OrderRequest,
     PendingOrder,
@@ -123,8 +125,17 @@ class RenamingTerminal:
 
     def deals_since(self, time_ns: int) -> Sequence[Deal]:
         """Read the buys and sells since a time."""
-        found = self._inner.deals_since(time_ns)
-        return [replace(each, symbol=self._names.to_ours(each.symbol)) for each in found]
+        return self.rename_deals(self._inner.deals_since(time_ns))
+
+    def ask_deals(self, time_ns: int) -> DealsHandle:
+        """Ask for the deals since a time; only a terminal that cannot be asked is waited for."""
+        inner = self._inner
+        asked = inner.ask_deals(time_ns) if isinstance(inner, AsksDeals) else None
+        return _RenamedDeals(asked, self, time_ns)
+
+    def rename_deals(self, deals: Sequence[Deal]) -> list[Deal]:
+        """Deals under our names."""
+        return [replace(each, symbol=self._names.to_ours(each.symbol)) for each in deals]
 
     def bars(self, symbol: str, timeframe: Timeframe, count: int) -> Sequence[Bar]:
         """Read the last bars."""
@@ -149,3 +160,19 @@ class RenamingTerminal:
 
     def _to_broker(self, position: Position) -> Position:
         return replace(position, symbol=self._name(position.symbol))
+
+
+@dataclass(frozen=True, slots=True)
+class _RenamedDeals:
+    """A question whose answer is translated."""
+
+    asked: DealsHandle | None
+    terminal: RenamingTerminal
+    time_ns: int
+
+    def poll(self) -> Sequence[Deal] | None:
+        """Look for the answer; a terminal that cannot be asked is read now."""
+        if self.asked is None:
+            return self.terminal.deals_since(self.time_ns)
+        deals = self.asked.poll()
+        return None if deals is None else self.terminal.rename_deals(deals)

@@ -148,10 +148,21 @@ class Reception:
         if account is not None:
             self.open_desk(account)
 
+    def _put_away(self, desk: Desk) -> None:
+        """An account that ended flat and is linked again: its terminal may have ended with the
+        link, so it gets a desk anew; what limits it stays."""
+        state, account_id = self._state, desk.account.account_id
+        state.guards[account_id] = desk.guard
+        state.sent[account_id] = list(desk.sent_ns.times_ns)
+        del state.desks[account_id]
+
     def open_desk(self, account: Account) -> None:
         """Give an account its desk; one that ended keeps it until its positions are flat."""
         state = self._state
         desk = state.desks.get(account.account_id)
+        if desk is not None and not desk.account.active and account.active and not desk.orders:
+            self._put_away(desk)
+            desk = None
         if desk is not None:
             desk.account = account
         elif account.linked is not None and (
