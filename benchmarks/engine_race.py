@@ -47,7 +47,11 @@ ORDER_CLAIM = 5.0
 
 
 def configure() -> BacktestConfig:
-    """The job. Limits of pace and hour, which the peer has not, are opened as far as they go."""
+    """The job. Limits of pace and hour, which the peer has not, are opened as far as they go.
+
+    The peer's job is one market order a cross. Ours is opened the same way and closed a second
+    later, for a signal here always has an end: two deals a cross, where the peer has one.
+    """
     return parse_config(
         {
             "account": {"balance": 1_000_000},
@@ -65,7 +69,7 @@ def configure() -> BacktestConfig:
             },
             "signals": {
                 "kind": "ema_cross", "fast": 50, "slow": 200,
-                "stop": 400, "target": 600, "horizon_s": 60,
+                "stop": 400, "target": 600, "horizon_s": 1,
             },
         }
     )  # fmt: skip

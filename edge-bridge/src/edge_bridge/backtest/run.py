@@ -25,6 +25,7 @@ from edge_bridge.backtest.market import Market
 from edge_bridge.backtest.signals import PlannedSignal, SignalSource, open_source
 from edge_bridge.bridge.bars import MINUTE_NS
 from edge_bridge.engine.engine import NEVER_NS, Engine
+from edge_bridge.engine.timing import Timing
 from edge_bridge.ports import Deal, Position, quick
 from edge_bridge.reconcile import Reconciler
 from edge_bridge.times import instant
@@ -99,7 +100,10 @@ class Backtest:
         self._journal = BacktestJournal()
         account = config.make_account(LOGIN, SERVER)
         self._floor = BacktestFloor(account, config.make_symbol(market.digits))
-        self.engine = Engine(self._journal, self._clock, self._floor.open, Reconciler(timedelta(0)))
+        timing = Timing(reconcile_every=timedelta(days=1))  # nobody else trades on this account
+        self.engine = Engine(
+            self._journal, self._clock, self._floor.open, Reconciler(timedelta(0)), timing=timing
+        )
         self._jumps = config.market.looks == "events"
         self._samples: list[Sample] = []
         self._position = 0

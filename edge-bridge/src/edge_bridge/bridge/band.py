@@ -99,11 +99,16 @@ class Band:
         full = turns[len(young) :]
         if not len(full):
             return centres, widths
-        windows = whole[(full - WINDOW)[:, None] + _PLACES]
-        middle = np.partition(windows, _MIDDLE, axis=1)[:, _MIDDLE]
-        away = np.abs(windows - middle[:, None])
+        base = int(whole[0])  # distances from it fit into half the bytes, which halves the sorting
+        small = whole - base
+        narrow = small.astype(np.int32) if int(np.abs(small).max()) < 2**30 else small
+        windows = narrow[(full - WINDOW)[:, None] + _PLACES]
+        centre = np.partition(windows, _MIDDLE, axis=1)[:, _MIDDLE]
+        away = np.abs(windows - centre[:, None])
+        middle = centre.astype(np.int64) + base
         away.partition(_MIDDLE, axis=1)
-        width = np.maximum(middle * rules.floor_bp // 10_000, away[:, _MIDDLE] * rules.deviations)
+        spread = away[:, _MIDDLE].astype(np.int64) * rules.deviations
+        width = np.maximum(middle * rules.floor_bp // 10_000, spread)
         return np.concatenate((centres, middle)), np.concatenate((widths, width))
 
 
