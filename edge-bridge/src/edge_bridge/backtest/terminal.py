@@ -75,7 +75,7 @@ class BacktestTerminal(ModuleTerminal):
 
     def pending_orders(self) -> Sequence[PendingOrder]:
         """Read every pending order, oldest first."""
-        return super().pending_orders() if self._broker.ledger.orders else ()
+        return super().pending_orders() if self._broker.ledger.orders else []
 
     def deals_since(self, time_ns: int) -> Sequence[Deal]:
         """Read the buys and sells at or after a time (whole milliseconds), oldest first."""
