@@ -70,15 +70,22 @@ class AccountDesk:
             return RenamingTerminal(remote, BrokerNames(names))
         return remote
 
-    def follow(self, accounts: Iterable[Account], busy: Callable[[UUID], bool]) -> None:
-        """Bring workers in line with the directory: newer versions, and ends of accounts that hold
-        nothing any more (``busy`` tells)."""
+    def follow(
+        self,
+        accounts: Iterable[Account],
+        busy: Callable[[UUID], bool],
+        replace: Callable[[UUID, Terminal], None],
+    ) -> None:
+        """Bring workers in line with the directory: newer versions, whose terminals replace those
+        before, and ends of accounts that hold nothing any more (``busy`` tells)."""
         for account in accounts:
             known = self._versions.get(account.account_id)
             if known is None or account.linked is None:
                 continue
             if account.active and account.linked.version > known:
-                self.open(account.linked)
+                terminal = self.open(account.linked)
+                if terminal is not None:
+                    replace(account.account_id, terminal)
             elif not account.active and not busy(account.account_id):
                 self.supervisor.remove(account.account_id)
                 del self._versions[account.account_id]

@@ -36,6 +36,7 @@ from edge_bridge.link.inbox import Inbox
 from edge_bridge.link.journal import Journal
 from edge_bridge.link.publisher import Publisher
 from edge_bridge.metrics import EdgeMetrics, Registry
+from edge_bridge.ports import Terminal
 from edge_bridge.stream.hub import Hub
 from edge_bridge.times import SystemClock
 
@@ -182,7 +183,11 @@ class LiveEdge:
             desk = state.desks.get(account_id)
             return desk is not None and bool(desk.orders)
 
-        self._accounts.follow(list(state.directory.accounts.values()), is_busy)
+        def replace(account_id: UUID, terminal: Terminal) -> None:
+            if account_id in state.desks:
+                state.desks[account_id].terminal = terminal
+
+        self._accounts.follow(list(state.directory.accounts.values()), is_busy, replace)
 
     def _advance(self) -> None:
         self.supervisor.check()
