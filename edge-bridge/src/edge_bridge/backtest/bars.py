@@ -18,6 +18,7 @@ from edge_bridge.adapters.paper.simulated import SimulatedTerminal
 from edge_bridge.backtest.floor import feed_ticks
 from edge_bridge.backtest.market import Count, MarketView
 from edge_bridge.bridge.bars import MINUTE_NS
+from edge_bridge.bridge.recording import read_recorded
 from edge_bridge.bridge.ticks import Int64s
 from edge_bridge.errors import RecordingUnusable
 from edge_bridge.ports import Position, Quote
@@ -101,24 +102,9 @@ def open_bars(
     path: Path, symbol: str, spread: int, from_ns: int | None = None, to_ns: int | None = None
 ) -> BarMarket:
     """Read M1 bars with ``from_ns <= ts_ns < to_ns``. Raises RecordingUnusable."""
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-    from pyarrow import ArrowException
-
-    try:
-        table = pq.read_table(path, columns=list(COLUMNS))
-    except (ArrowException, OSError, KeyError) as error:
-        raise RecordingUnusable(f"{path}: {error}") from error
-    missing = set(COLUMNS) - set(table.column_names)
-    digits = (table.schema.metadata or {}).get(b"digits", b"")
-    if missing or not digits.isdigit():
-        raise RecordingUnusable(f"{path}: missing {', '.join(sorted(missing)) or 'digits'}")
-    if from_ns is not None:
-        table = table.filter(pc.greater_equal(table["ts_ns"], from_ns))
-    if to_ns is not None:
-        table = table.filter(pc.less(table["ts_ns"], to_ns))
+    table, digits = read_recorded(path, COLUMNS, from_ns, to_ns)
     columns = tuple(table[name].to_numpy().astype(np.int64) for name in COLUMNS)
     steps = np.diff(np.unique(columns[0]))
     if (columns[0] % MINUTE_NS).any() or (len(steps) and int(steps.min()) != MINUTE_NS):
         raise RecordingUnusable(f"{path}: bars of one minute are needed, opening on the minute")
-    return BarMarket(symbol, int(digits), columns, spread)
+    return BarMarket(symbol, digits, columns, spread)
